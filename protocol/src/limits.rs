@@ -1,0 +1,73 @@
+//! Every bound of the network in one place, its unit last in the name.
+
+use crate::time::Span;
+
+/// The longest frame a connection may carry, in bytes.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+/// The longest request envelope, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// The longest answer, in bytes.
+pub const ANSWER_BYTES_MAX: usize = FRAME_BYTES_MAX - 4096;
+/// The longest clear header of an envelope, in bytes (an X-Wing `enc` is 1,120).
+pub const HEADER_BYTES_MAX: usize = 2048;
+/// The longest signed object that is not a request: roster, statement, credential, list.
+pub const SIGNED_BYTES_MAX: usize = 512 << 10;
+
+/// How far a request's issue time may lie from the receiver's clock.
+pub const SKEW: Span = Span::from_s(120);
+/// The longest life of a request.
+pub const REQUEST_LIFE: Span = Span::from_s(120);
+/// How long a replay row is kept.
+pub const REPLAY_ROW_LIFE: Span = Span::from_h(24);
+/// The longest use of one encapsulation.
+pub const ENCAPSULATION_LIFE: Span = Span::from_s(600);
+/// The most messages under one encapsulation.
+pub const ENCAPSULATION_MESSAGES_MAX: u32 = 1000;
+/// The most decapsulated contexts kept for one sender.
+pub const CONTEXTS_PER_SENDER_MAX: usize = 4;
+
+/// The longest life of a credential and of a status list.
+pub const CREDENTIAL_LIFE: Span = Span::from_h(24);
+/// The longest life of a pulse.
+pub const PULSE_LIFE: Span = Span::from_h(24);
+/// How long a node goes on without a fresh pulse, in the state *degraded*.
+pub const PULSE_GRACE: Span = Span::from_h(72);
+/// The longest life of a statement.
+pub const STATEMENT_LIFE: Span = Span::from_h(14 * 24);
+/// The longest life of a roster.
+pub const ROSTER_LIFE: Span = Span::from_h(30 * 24);
+/// The most members of a roster.
+pub const MEMBERS_MAX: usize = 10_000;
+
+/// The most record kinds one question may name.
+pub const KINDS_PER_QUESTION_MAX: usize = 16;
+/// The most answers a municipality puts together from versions of one kind.
+pub const VERSIONS_PER_KIND_MAX: usize = 256;
+/// The most blinded points in one question to the pseudonymiser.
+pub const POINTS_PER_QUESTION_MAX: usize = 64;
+
+/// The sizes answers are padded to, in bytes; above the last, multiples of it.
+pub const ANSWER_STEPS_BYTES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
+
+/// How long an asker waits for one attempt, and for an ask as a whole.
+pub const ATTEMPT_LIMIT: Span = Span::from_s(5);
+/// How long an ask may take before it ends with *unreachable*.
+pub const ASK_LIMIT: Span = Span::from_s(30);
+/// How long a home found in the directory may be used without asking again.
+pub const HOME_LIFE: Span = Span::from_h(24);
+/// The most asks open at once in one seat.
+pub const OPEN_ASKS_MAX: usize = 4096;
+
+/// The most events handled under one commit.
+pub const EVENTS_PER_BATCH_MAX: usize = 256;
+/// The longest value of an index row, in bytes.
+pub const ROW_BYTES_MAX: usize = 60 << 10;
+/// The most rows handed to the index at once.
+pub const ROWS_PER_APPLY_MAX: usize = 100;
+/// Below this much room a node takes no more work, in bytes.
+pub const ROOM_BYTES_MIN: u64 = 64 << 20;
+
+const _: () = assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(SIGNED_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(REQUEST_LIFE.ms() < REPLAY_ROW_LIFE.ms());
+const _: () = assert!(ATTEMPT_LIMIT.ms() < ASK_LIMIT.ms());
