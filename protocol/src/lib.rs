@@ -12,8 +12,8 @@ pub mod date;
 pub mod digest;
 pub mod id;
 pub mod limits;
-pub mod message;
 pub mod refusal;
+pub mod message;
 pub mod time;
 
 // ── trust ── who says so

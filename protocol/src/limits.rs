@@ -46,6 +46,9 @@ pub const VERSIONS_PER_KIND_MAX: usize = 256;
 /// The most blinded points in one question to the pseudonymiser.
 pub const POINTS_PER_QUESTION_MAX: usize = 64;
 
+/// The most registrations in one message to a directory.
+pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
+
 /// The sizes answers are padded to, in bytes; above the last, multiples of it.
 pub const ANSWER_STEPS_BYTES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
