@@ -1,1 +1,219 @@
-//! (empty)
+//! Who looked at whom (閲覧履歴): what stands behind each leaf. A leaf holds four commitments; here is what
+//! they commit to, sealed under the person's key, and the chain from each leaf of a person to the one
+//! before. Never holds what was read.
+
+use minicbor::{Decode, Encode};
+
+use crate::batch::Batch;
+use crate::cbor;
+use crate::code::field_group::FieldGroups;
+use crate::code::job::Job;
+use crate::code::purpose::Purpose;
+use crate::code::record_kind::RecordKind;
+use crate::digest::Digest;
+use crate::id::handle::Handle;
+use crate::id::party::PartyId;
+use crate::key::KeyId;
+use crate::ledger::leaf::{Leaf, LeafKind, Salts};
+use crate::primitives::{self, Secret};
+use crate::refusal::Refusal;
+use crate::store::{Entry, Key, StoreError};
+use crate::table;
+use crate::time::Timestamp;
+use crate::vault::Label;
+
+/// What the *detail* commitment of a leaf opens to: the exact decision.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Decision {
+    /// Why it was refused; none if it was answered.
+    #[n(0)]
+    pub refusal: Option<Refusal>,
+    /// Which organisation asked.
+    #[n(1)]
+    pub party: PartyId,
+    /// Under which signing key.
+    #[n(2)]
+    pub signing_key: KeyId,
+    /// Which member of staff, as the organisation names them.
+    #[n(3)]
+    pub staff: String,
+    /// In which job.
+    #[n(4)]
+    pub job: Job,
+    /// What for.
+    #[n(5)]
+    pub purpose: Purpose,
+    /// Which kinds were asked for.
+    #[n(6)]
+    pub kinds: Vec<RecordKind>,
+    /// The policy decided under.
+    #[n(7)]
+    pub policy: Digest,
+    /// The roster decided under.
+    #[n(8)]
+    pub roster: u32,
+    /// The status list decided under; 0 for members.
+    #[n(9)]
+    pub list: u64,
+    /// Whether the glass was broken.
+    #[n(10)]
+    pub emergency: bool,
+    /// The record versions disclosed.
+    #[n(11)]
+    pub versions: Vec<minicbor::bytes::ByteArray<16>>,
+    /// The groups of fields disclosed.
+    #[n(12)]
+    pub groups: FieldGroups,
+    /// The policies that decided, by id.
+    #[n(13)]
+    pub reasons: Vec<String>,
+}
+
+/// What the *person* commitment of a leaf opens to: the person's label, which of their leaves this is,
+/// and the one before.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Step {
+    /// The person.
+    #[n(0)]
+    pub label: Label,
+    /// 1 for the person's first leaf.
+    #[n(1)]
+    pub number: u64,
+    /// The hash of the one before.
+    #[n(2)]
+    pub previous: Option<Digest>,
+    /// Where the one before stands.
+    #[n(3)]
+    pub previous_leaf: Option<u64>,
+}
+
+/// All that a leaf's commitments open to, as it lies sealed on the disk.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Detail {
+    /// When.
+    #[n(0)]
+    pub at: Timestamp,
+    /// SHA-256 of the request's envelope.
+    #[n(1)]
+    pub request: Digest,
+    /// SHA-256 of the answer's body.
+    #[n(2)]
+    pub answer: Digest,
+    /// The four salts.
+    #[n(3)]
+    pub salts: Salts,
+    /// The decision.
+    #[n(4)]
+    pub decision: Decision,
+    /// The step in the person's chain.
+    #[n(5)]
+    pub step: Step,
+}
+
+#[derive(Clone, Debug, Encode, Decode)]
+struct Last {
+    #[n(0)]
+    number: u64,
+    #[n(1)]
+    leaf: u64,
+    #[n(2)]
+    hash: Digest,
+}
+
+/// The label under which a seat's index knows a person: nobody without the seat's label key can make it.
+pub fn label(secret: &Secret, person: &Handle) -> Label {
+    let hidden = primitives::derive(secret.expose(), person.expose().as_bytes(), b"tsunagi label");
+    let mut bytes = [0; 16];
+    for (slot, byte) in bytes.iter_mut().zip(hidden.expose()) {
+        *slot = *byte;
+    }
+    Label::from_bytes(bytes)
+}
+
+/// Enters one decided request: makes salts, commitments and leaf, moves the person's chain on, and puts
+/// what the leaf commits to, sealed, beside it. Returns its place and the salts the asker gets.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn enter(
+    batch: &mut Batch<'_>,
+    kind: LeafKind,
+    label: Label,
+    request: Digest,
+    answer: Digest,
+    decision: Decision,
+) -> Result<(Entry, Salts), StoreError> {
+    let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
+    let last: Option<Last> = match batch.get(&chain)? {
+        Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::row("chain"))?),
+        None => None,
+    };
+    let step = Step {
+        label,
+        number: last.as_ref().map_or(0, |last| last.number).saturating_add(1),
+        previous: last.as_ref().map(|last| last.hash),
+        previous_leaf: last.as_ref().map(|last| last.leaf),
+    };
+    let at = batch.now().wall;
+    let salts = Salts::random(batch.dice());
+    let contents =
+        [request, answer, Digest::of(&cbor::encode(&decision)), Digest::of(&cbor::encode(&step))];
+    let leaf = Leaf::new(kind, at, &salts, contents);
+    let number = step.number;
+    let hash = leaf.hash();
+    let detail = Detail { at, request, answer, salts: salts.clone(), decision, step };
+    let sealed = seal(batch, label, &detail)?;
+    let entry = batch.enter(leaf, sealed);
+    batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })));
+    Ok((entry, salts))
+}
+
+/// What stands behind the leaf at `index` of the batch's own ledger, if the person's key is still there.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or what it holds does not open.
+pub fn detail(batch: &Batch<'_>, index: u64, label: Label) -> Result<Option<Detail>, StoreError> {
+    let bytes = batch.detail(index)?;
+    let (owner, sealed) = bytes.split_first().ok_or_else(|| StoreError::row("detail"))?;
+    let owner = if *owner == UNDER_PERSON { label } else { Label::GENERAL };
+    let Some(key) = batch.known_person_key(owner)? else { return Ok(None) };
+    let bytes = primitives::open_stored(&key, b"detail", sealed).map_err(|_broken| StoreError::row("detail"))?;
+    cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::row("detail"))
+}
+
+/// The newest `most` steps of a person's chain, newest first.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or what it holds does not open.
+pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64, Detail)>, StoreError> {
+    let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
+    let mut next = match batch.get(&chain)? {
+        Some(bytes) => {
+            let last: Last = cbor::decode(&bytes).map_err(|_error| StoreError::row("chain"))?;
+            Some(last.leaf)
+        }
+        None => None,
+    };
+    let mut found = Vec::new();
+    while let (Some(index), true) = (next, found.len() < most) {
+        let Some(detail) = detail(batch, index, label)? else { break };
+        next = detail.step.previous_leaf;
+        found.push((index, detail));
+    }
+    Ok(found)
+}
+
+/// Under the person's own key, or the seat's general one where nobody of that label is known: both ways
+/// are the same work. The first byte says which, for a person may become known later.
+fn seal(batch: &mut Batch<'_>, label: Label, detail: &Detail) -> Result<Vec<u8>, StoreError> {
+    let (owner, key) = match batch.known_person_key(label)? {
+        Some(key) => (UNDER_PERSON, key),
+        None => (UNDER_GENERAL, batch.person_key(Label::GENERAL)?),
+    };
+    let mut bytes = vec![owner];
+    bytes.extend(primitives::seal_stored(&key, b"detail", &cbor::encode(detail), batch.dice()));
+    Ok(bytes)
+}
+
+const UNDER_GENERAL: u8 = 0;
+const UNDER_PERSON: u8 = 1;

@@ -1,1 +1,117 @@
-//! (empty)
+//! The memory of exchanges decided (再送防止): one row per (asker, exchange id), written in the same commit
+//! as the leaf, so that a request is decided once however often it arrives, crash or no crash.
+
+use minicbor::{Decode, Encode};
+
+use crate::batch::Batch;
+use crate::cbor;
+use crate::digest::Digest;
+use crate::id::exchange::ExchangeId;
+use crate::id::party::PartyId;
+use crate::limits;
+use crate::store::{Key, StoreError};
+use crate::table;
+use crate::time::Timestamp;
+
+/// What is remembered of a decided request.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Decided {
+    /// SHA-256 of the envelope.
+    #[n(0)]
+    pub request: Digest,
+    /// Its leaf.
+    #[n(1)]
+    pub leaf: u64,
+    /// The instant it was decided at.
+    #[n(2)]
+    pub at: Timestamp,
+    /// SHA-256 of the body of the answer.
+    #[n(3)]
+    pub answer: Digest,
+    /// The policy it was decided under.
+    #[n(4)]
+    pub policy: Digest,
+}
+
+/// What the memory says of a request that arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Never seen.
+    New,
+    /// Decided before: these very bytes.
+    Repeated(Decided),
+    /// The exchange id was used for other bytes. Alarmed.
+    Reused,
+    /// Issued before the instant up to which memory was pruned.
+    BeforeMemory,
+}
+
+/// Looks an exchange up.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn seen(
+    batch: &Batch<'_>,
+    asker: &PartyId,
+    exchange: &ExchangeId,
+    request: &Digest,
+    issued: Timestamp,
+) -> Result<Seen, StoreError> {
+    if let Some(bytes) = batch.get(&row(batch, asker, exchange))? {
+        let decided: Decided = cbor::decode(&bytes).map_err(|_error| StoreError::row("replay"))?;
+        return Ok(if decided.request == *request { Seen::Repeated(decided) } else { Seen::Reused });
+    }
+    let mark = batch.get(&Key::new(batch.seat(), table::REPLAY_MARK, &[]))?;
+    let mark = match mark {
+        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::row("replay mark"))?,
+        None => Timestamp::from_unix_ms(0),
+    };
+    Ok(if issued <= mark { Seen::BeforeMemory } else { Seen::New })
+}
+
+/// Remembers a decision, in the commit its leaf is in.
+pub fn remember(batch: &mut Batch<'_>, asker: &PartyId, exchange: &ExchangeId, decided: &Decided) {
+    let key = row(batch, asker, exchange);
+    batch.put(key, Some(cbor::encode(decided)));
+    let by_time = by_time(batch, decided.at, &row_rest(asker, exchange));
+    batch.put(by_time, Some(row_rest(asker, exchange)));
+}
+
+/// Forgets up to `rows_max` rows older than [`limits::REPLAY_ROW_LIFE`] and raises the mark below which
+/// nothing is accepted. Returns how many were forgotten.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn prune(batch: &mut Batch<'_>, rows_max: usize) -> Result<usize, StoreError> {
+    let before = batch.now().wall.minus(limits::REPLAY_ROW_LIFE);
+    let from = Key::new(batch.seat(), table::REPLAY_BY_TIME, &[]);
+    let to = Key::new(batch.seat(), table::REPLAY_BY_TIME, &before.unix_ms().to_be_bytes());
+    let rows = batch.range(&from, &to, rows_max)?;
+    let forgotten = rows.len();
+    for (key, rest) in rows {
+        batch.put(Key::new(batch.seat(), table::REPLAY, &rest), None);
+        batch.put(key, None);
+    }
+    if forgotten > 0 {
+        let mark = Key::new(batch.seat(), table::REPLAY_MARK, &[]);
+        // A request may be issued up to one skew after the instant it is decided at.
+        batch.put(mark, Some(cbor::encode(&before.plus(limits::SKEW))));
+    }
+    Ok(forgotten)
+}
+
+fn row(batch: &Batch<'_>, asker: &PartyId, exchange: &ExchangeId) -> Key {
+    Key::new(batch.seat(), table::REPLAY, &row_rest(asker, exchange))
+}
+
+/// 16 bytes of the asker's name, then the exchange id: fixed lengths, so that no two askers share a row.
+fn row_rest(asker: &PartyId, exchange: &ExchangeId) -> Vec<u8> {
+    let name = Digest::of(asker.to_string().as_bytes());
+    name.as_bytes().iter().take(16).chain(exchange.as_bytes()).copied().collect()
+}
+
+fn by_time(batch: &Batch<'_>, at: Timestamp, rest: &[u8]) -> Key {
+    let mut bytes = at.unix_ms().to_be_bytes().to_vec();
+    bytes.extend_from_slice(rest);
+    Key::new(batch.seat(), table::REPLAY_BY_TIME, &bytes)
+}

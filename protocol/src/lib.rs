@@ -37,6 +37,7 @@ pub mod index;
 pub mod journal;
 pub mod ledger;
 pub mod store;
+pub mod table;
 pub mod vault;
 
 // ── knowledge ── what is known of a person, and who may see it

@@ -94,6 +94,9 @@ pub enum Question {
     /// A directory: keep, replace or withdraw sealed entries of mine.
     #[n(3)]
     Register(#[n(0)] Vec<Registration>),
+    /// A municipality: who looked at this person.
+    #[n(4)]
+    History(#[n(0)] Handle),
 }
 
 /// Which records of whom.
@@ -203,6 +206,35 @@ pub enum Outcome {
     /// Registrations are kept.
     #[n(4)]
     Registered,
+    /// Who looked at the person, newest first.
+    #[n(5)]
+    History(#[n(0)] Vec<Access>),
+}
+
+/// One look at a person, as the person or their insurer is shown it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Access {
+    /// When.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Which organisation.
+    #[n(1)]
+    pub party: PartyId,
+    /// Which member of staff, as the organisation names them, and in which job.
+    #[n(2)]
+    pub staff: Staff,
+    /// What for.
+    #[n(3)]
+    pub purpose: Purpose,
+    /// Which kinds of record.
+    #[n(4)]
+    pub kinds: Vec<RecordKind>,
+    /// Whether it was refused.
+    #[n(5)]
+    pub refused: bool,
+    /// Its leaf in the insurer's ledger.
+    #[n(6)]
+    pub leaf: u64,
 }
 
 impl Request {
@@ -213,7 +245,7 @@ impl Request {
                 let kinds: std::collections::BTreeSet<_> = reading.kinds.iter().collect();
                 !kinds.is_empty() && kinds.len() == reading.kinds.len() && kinds.len() <= limits::KINDS_PER_QUESTION_MAX
             }
-            Question::LookUp(_) => true,
+            Question::LookUp(_) | Question::History(_) => true,
             Question::Evaluate(points) => (1..=limits::POINTS_PER_QUESTION_MAX).contains(&points.points.len()),
             Question::Register(list) => (1..=limits::REGISTRATIONS_PER_QUESTION_MAX).contains(&list.len()),
         };

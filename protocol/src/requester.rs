@@ -1,1 +1,651 @@
-//! (empty)
+//! The requester (照会者): asks on behalf of local software and ends every ask — with an answer whose receipt
+//! was checked, or with the reason there is none.
+//!
+//! Finds the home, makes the request, keeps its bytes before sending and resends only those, checks the
+//! receipt, writes its own leaf. Deadlines and retries are here and nowhere else. Never sees another
+//! seat's keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+
+use crate::access_log::{self, Decision};
+use crate::batch::Batch;
+use crate::binding::Binding;
+use crate::cbor;
+use crate::code::field_group::FieldGroups;
+use crate::digest::Digest;
+use crate::envelope::Header;
+use crate::gate::{Condition, Gate};
+use crate::id::exchange::ExchangeId;
+use crate::id::handle::Handle;
+use crate::id::insurer::InsurerNumber;
+use crate::id::party::{PartyId, PartyKind};
+use crate::key::{KeyId, KeyUse, PublicKey};
+use crate::ledger::leaf::LeafKind;
+use crate::ledger::origin::Origin;
+use crate::limits;
+use crate::machine::{
+    Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
+    Outbox, Pending, Reuse, Unblinding, Wish, Work,
+};
+use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Tag};
+use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
+use crate::pseudonym::{self, Pseudonym};
+use crate::roster::Member;
+use crate::store::{Key, Seat, StoreError};
+use crate::table;
+use crate::time::{Span, Steady};
+use crate::vault::Label;
+
+/// What a requester needs to know of itself.
+#[derive(Debug)]
+pub struct Identity {
+    /// Its seat.
+    pub seat: Seat,
+    /// Its organisation.
+    pub party: PartyId,
+    /// Its signing key.
+    pub signing: Secret,
+    /// The public half.
+    pub signing_public: PublicKey,
+    /// Its credential, unless it is a member.
+    pub credential: Option<Vec<u8>>,
+    /// Hides persons in its index.
+    pub label: Secret,
+    /// The suite it prefers.
+    pub suite: Suite,
+    /// Whether every message gets an encapsulation of its own.
+    pub fresh_encapsulations: bool,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Requester {
+    identity: Identity,
+    asks: BTreeMap<AskId, OpenAsk>,
+    exchanges: BTreeMap<ExchangeId, OpenExchange>,
+    heads: BTreeMap<PartyId, Arc<KnownNote>>,
+    channels: BTreeMap<PartyId, Channel>,
+    homes: BTreeMap<Digest, (InsurerNumber, Steady)>,
+}
+
+#[derive(Debug)]
+struct OpenAsk {
+    ask: Ask,
+    ends: Steady,
+    blinds: Option<Blinds>,
+    pseudonym: Option<Pseudonym>,
+}
+
+#[derive(Debug)]
+struct OpenExchange {
+    ask: AskId,
+    to: PartyId,
+    question: Question,
+    request: Request,
+    named: Option<Arc<KnownNote>>,
+    sent: Option<Sent>,
+    again: Steady,
+}
+
+#[derive(Debug)]
+struct Sent {
+    bytes: Vec<u8>,
+    pending: Arc<Pending>,
+}
+
+#[derive(Debug)]
+struct Channel {
+    reuse: Reuse,
+    sealing_key: KeyId,
+    since: Steady,
+    messages: u32,
+}
+
+/// What is kept of an ask over a restart.
+#[derive(Debug, Encode, Decode)]
+struct AskRow {
+    #[n(0)]
+    to: PartyId,
+    #[n(1)]
+    #[cbor(with = "minicbor::bytes")]
+    envelope: Vec<u8>,
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    secret: [u8; 32],
+}
+
+impl Requester {
+    /// A requester with nothing open.
+    pub const fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            asks: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            homes: BTreeMap::new(),
+        }
+    }
+
+    /// Who it asks for.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Takes a renewed credential.
+    pub fn renew(&mut self, credential: Vec<u8>) {
+        self.identity.credential = Some(credential);
+    }
+
+    /// What opens the answer of an exchange, for a worker.
+    pub fn pending(&self, exchange: &ExchangeId) -> Option<(Arc<Pending>, Option<Arc<KnownNote>>)> {
+        let open = self.exchanges.get(exchange)?;
+        let sent = open.sent.as_ref()?;
+        Some((Arc::clone(&sent.pending), self.heads.get(&open.to).map(Arc::clone)))
+    }
+
+    /// Takes events that concern asks of our own; hands back those that do not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub fn handle(
+        &mut self,
+        event: Event,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<Option<Event>, StoreError> {
+        match event {
+            Event::Ask(id, ask) => self.ask(id, ask, gate, batch, out)?,
+            Event::Sealed(exchange, drafted) => self.sealed(exchange, *drafted, gate, batch, out)?,
+            Event::Answered(exchange, Ok(accepted)) => self.answered(exchange, *accepted, gate, batch, out)?,
+            Event::Answered(exchange, Err(error)) => {
+                self.end_exchange(exchange, Failure::NotBelieved(error), batch, out);
+            }
+            Event::Busy(exchange, span) => self.wait(exchange, span, batch),
+            Event::Lost(exchange) => self.wait(exchange, LOST_AGAIN, batch),
+            Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
+            Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
+            Event::Deadline => {
+                self.catch_up(batch, out);
+                return Ok(Some(Event::Deadline));
+            }
+            other @ (Event::Request(..) | Event::Evaluated(..) | Event::Import(..)) => return Ok(Some(other)),
+        }
+        Ok(None)
+    }
+
+    /// When the next attempt or end is due.
+    pub fn deadline(&self) -> Option<(Steady, &'static str)> {
+        let again = self.exchanges.values().map(|open| (open.again, "an attempt is over"));
+        let ends = self.asks.values().map(|open| (open.ends, "an ask is over"));
+        again.chain(ends).min()
+    }
+
+    /// Ends what was open when the process stopped: the caller is gone, the bytes are never sent again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails.
+    pub fn forget_unended(&mut self, batch: &mut Batch<'_>) -> Result<usize, StoreError> {
+        let from = Key::new(batch.seat(), table::ASK, &[]);
+        let to = Key::new(batch.seat(), table::ASK.saturating_add(1), &[]);
+        let rows = batch.range(&from, &to, limits::OPEN_ASKS_MAX)?;
+        let count = rows.len();
+        for (key, _row) in rows {
+            batch.put(key, None);
+        }
+        Ok(count)
+    }
+
+    fn ask(&mut self, id: AskId, ask: Ask, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
+        if self.asks.len() >= limits::OPEN_ASKS_MAX {
+            tell(out, id, Ending::Failed(Failure::TooMany));
+            return Ok(());
+        }
+        if gate.condition(batch.now().wall) == Condition::Closed {
+            tell(out, id, Ending::Failed(Failure::NotReady("no current roster or pulse")));
+            return Ok(());
+        }
+        let ends = batch.now().steady.plus(limits::ASK_LIMIT);
+        let person = ask.person.clone();
+        self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
+        match self.known_home(&person, batch.now().steady) {
+            Some(insurer) => self.read_from(id, &insurer, gate, batch, out),
+            None => {
+                let hide = Work::Blind(id, pseudonym::input(&person));
+                out.act(Action::Work(self.identity.seat, Box::new(hide)));
+                Ok(())
+            }
+        }
+    }
+
+    /// The insurer on the card, or one found in the directory not long ago.
+    fn known_home(&self, person: &Handle, now: Steady) -> Option<InsurerNumber> {
+        match person {
+            Handle::Care(person) => Some(person.insurer().clone()),
+            Handle::Medical(_) => {
+                let (insurer, since) = self.homes.get(&Digest::of(person.expose().as_bytes()))?;
+                (now.since(*since) < limits::HOME_LIFE).then(|| insurer.clone())
+            }
+        }
+    }
+
+    fn blinded(
+        &mut self,
+        id: AskId,
+        (blinds, points): (Blinds, Vec<[u8; 32]>),
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get_mut(&id) else { return Ok(()) };
+        open.blinds = Some(blinds);
+        let Some(evaluator) = gate.roster().of_kind(PartyKind::Pseudonymiser).next() else {
+            self.fail(id, Failure::NotReady("no pseudonymiser in the roster"), out);
+            return Ok(());
+        };
+        let points = points.into_iter().map(minicbor::bytes::ByteArray::from).collect();
+        let question = Question::Evaluate(Points { version: KEY_VERSION, points });
+        self.begin(id, &evaluator.party.clone(), question, gate, batch, out)
+    }
+
+    fn unblinded(
+        &mut self,
+        id: AskId,
+        output: Option<Box<[u8; OUTPUT_BYTES]>>,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get_mut(&id) else { return Ok(()) };
+        let Some(output) = output else {
+            self.fail(id, Failure::NotBelieved(AnswerError::Evaluation), out);
+            return Ok(());
+        };
+        let pseudonym = Pseudonym::new(*output, KEY_VERSION);
+        let tag = pseudonym.tag();
+        open.pseudonym = Some(pseudonym);
+        self.look_up(id, tag, gate, batch, out)
+    }
+
+    fn look_up(
+        &mut self,
+        id: AskId,
+        tag: Tag,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(directory) = gate.roster().of_kind(PartyKind::Directory).next() else {
+            self.fail(id, Failure::NotReady("no directory in the roster"), out);
+            return Ok(());
+        };
+        self.begin(id, &directory.party.clone(), Question::LookUp(tag), gate, batch, out)
+    }
+
+    fn read_from(
+        &mut self,
+        id: AskId,
+        insurer: &InsurerNumber,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get(&id) else { return Ok(()) };
+        let Some(member) = gate.roster().insurer(insurer) else {
+            self.fail(id, Failure::NoSuchInsurer, out);
+            return Ok(());
+        };
+        let today = crate::date::Date::from_timestamp_japan(batch.now().wall);
+        if member.participates_from > today {
+            self.fail(id, Failure::NotParticipating(member.participates_from), out);
+            return Ok(());
+        }
+        let person = open.ask.person.clone();
+        let question = match &open.ask.wish {
+            Wish::Records { kinds, valid_on, known_at } => {
+                Question::Read(Reading { person, kinds: kinds.clone(), valid_on: *valid_on, known_at: *known_at })
+            }
+            Wish::History => Question::History(person),
+        };
+        self.begin(id, &member.party.clone(), question, gate, batch, out)
+    }
+
+    /// Makes a request and hands it to a worker to be signed and sealed.
+    fn begin(
+        &mut self,
+        id: AskId,
+        to: &PartyId,
+        question: Question,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get(&id) else { return Ok(()) };
+        let now = batch.now();
+        let exchange = ExchangeId::random(batch.dice());
+        let named = self.head(to, gate, batch)?;
+        let request = Request {
+            sender: self.identity.party.clone(),
+            recipient: to.clone(),
+            exchange,
+            issued: now.wall,
+            expires: now.wall.plus(limits::REQUEST_LIFE),
+            credential: self.identity.credential.as_deref().map(Digest::of),
+            roster: gate.roster().version,
+            seen: named.as_ref().map(|note| Seen {
+                origin: note.checkpoint.origin.as_str().to_owned(),
+                size: note.checkpoint.size,
+                root: note.checkpoint.root,
+            }),
+            staff: open.ask.staff.clone(),
+            purpose: open.ask.purpose,
+            question: question.clone(),
+        };
+        if !request.is_within_bounds() {
+            self.fail(id, Failure::Malformed, out);
+            return Ok(());
+        }
+        let suite = self.identity.suite.max(gate.roster().suite_min);
+        let sealing = gate.statement(to, now.wall).and_then(|said| said.sealing_key(suite, gate.roster().suite_min));
+        let Some(sealing) = sealing else {
+            self.fail(id, Failure::Unreachable(to.clone()), out);
+            return Ok(());
+        };
+        let sealing_key = sealing.id();
+        let header = Header {
+            network: gate.network(),
+            suite,
+            sender: self.identity.party.clone(),
+            recipient: to.clone(),
+            signing_key: self.identity.signing_public.id(KeyUse::Signing),
+            sealing_key,
+            enc: Vec::new(),
+            nonce: [0; 16],
+        };
+        let draft = Draft {
+            exchange,
+            request: cbor::encode(&request),
+            header,
+            sealing: sealing.public.clone(),
+            signing: self.identity.signing.clone(),
+            reuse: self.reusable(to, sealing_key, now.steady),
+        };
+        let again = now.steady.plus(limits::ATTEMPT_LIMIT);
+        let open = OpenExchange { ask: id, to: to.clone(), question, request, named, sent: None, again };
+        self.exchanges.insert(exchange, open);
+        out.act(Action::Work(self.identity.seat, Box::new(Work::SealRequest(Box::new(draft)))));
+        Ok(())
+    }
+
+    /// The newest verified checkpoint of a member's open epoch.
+    fn head(&mut self, to: &PartyId, gate: &Gate, batch: &Batch<'_>) -> Result<Option<Arc<KnownNote>>, StoreError> {
+        let Some(origin) = gate.roster().member(to).and_then(|member| origin_of(gate, member)) else { return Ok(None) };
+        if !self.heads.contains_key(to)
+            && let Some(bytes) = batch.get(&head_key(batch.seat(), to))?
+            && let Some(note) = KnownNote::from_own_store(&bytes)
+        {
+            self.heads.insert(to.clone(), Arc::new(note));
+        }
+        Ok(self.heads.get(to).filter(|note| note.checkpoint.origin == origin).map(Arc::clone))
+    }
+
+    /// An encapsulation to the same key that is neither too old nor used too often.
+    fn reusable(&mut self, to: &PartyId, sealing_key: KeyId, now: Steady) -> Option<Reuse> {
+        if self.identity.fresh_encapsulations {
+            return None;
+        }
+        let channel = self.channels.get_mut(to)?;
+        let usable = channel.sealing_key == sealing_key
+            && now.since(channel.since) < limits::ENCAPSULATION_LIFE.minus(limits::SKEW)
+            && channel.messages < limits::ENCAPSULATION_MESSAGES_MAX;
+        if !usable {
+            self.channels.remove(to);
+            return None;
+        }
+        channel.messages = channel.messages.saturating_add(1);
+        Some(channel.reuse.clone())
+    }
+
+    /// Keeps the bytes and what opens the answer, durably, and sends.
+    fn sealed(
+        &mut self,
+        exchange: ExchangeId,
+        drafted: Drafted,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.exchanges.get_mut(&exchange) else { return Ok(()) };
+        let now = batch.now();
+        let member = gate.roster().member(&open.to);
+        let Some((member, origin)) = member.and_then(|member| Some((member, origin_of(gate, member)?))) else {
+            let failure = Failure::Unreachable(open.to.clone());
+            self.end_exchange(exchange, failure, batch, out);
+            return Ok(());
+        };
+        let Drafted { outgoing, reuse } = drafted;
+        let row = AskRow {
+            to: open.to.clone(),
+            envelope: outgoing.bytes.clone(),
+            secret: *outgoing.answer_secret.expose(),
+        };
+        let general = batch.person_key(Label::GENERAL)?;
+        let sealed = primitives::seal_stored(&general, b"ask", &cbor::encode(&row), batch.dice());
+        batch.put(ask_key(batch.seat(), &exchange), Some(sealed));
+        let pending = Pending {
+            exchange,
+            request: outgoing.digest,
+            responder: open.to.clone(),
+            origin,
+            logs: member.log.clone(),
+            named: open.named.as_ref().map(|note| note.checkpoint.clone()),
+            secret: outgoing.answer_secret,
+            asked: now.wall,
+        };
+        open.sent = Some(Sent { bytes: outgoing.bytes.clone(), pending: Arc::new(pending) });
+        open.again = now.steady.plus(limits::ATTEMPT_LIMIT);
+        let (seat, to) = (self.identity.seat, open.to.clone());
+        if !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
+            let sealing = gate.statement(&to, now.wall).and_then(|said| {
+                said.sealing_key(self.identity.suite.max(gate.roster().suite_min), gate.roster().suite_min)
+            });
+            if let Some(sealing) = sealing {
+                let channel = Channel { reuse, sealing_key: sealing.id(), since: now.steady, messages: 1 };
+                self.channels.insert(to.clone(), channel);
+            }
+        }
+        out.act(Action::Transmit { seat, to, exchange, bytes: outgoing.bytes });
+        Ok(())
+    }
+
+    /// Writes our own leaf about a believed answer and goes on.
+    fn answered(
+        &mut self,
+        exchange: ExchangeId,
+        accepted: Accepted,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.exchanges.remove(&exchange) else { return Ok(()) };
+        let Some(sent) = open.sent else { return Ok(()) };
+        batch.put(ask_key(batch.seat(), &exchange), None);
+        self.remember_head(&open.to, &accepted.note, batch);
+        let own_leaf = self.enter_own(&open.request, &sent.pending, &accepted, gate, batch)?;
+        match (open.question, accepted.body.outcome) {
+            (Question::Evaluate(_), Outcome::Evaluated(points, proof)) => {
+                self.uncover(open.ask, &open.to, &points, &proof, gate, out);
+                Ok(())
+            }
+            (Question::LookUp(_), Outcome::Entries(entries)) => {
+                let Some(ask) = self.asks.get_mut(&open.ask) else { return Ok(()) };
+                let found = ask.pseudonym.as_ref().map(|pseudonym| Binding::open_all(pseudonym, &entries));
+                let Some(home) = found.and_then(|found| found.into_iter().next()) else {
+                    self.fail(open.ask, Failure::NoHome, out);
+                    return Ok(());
+                };
+                let handle = Digest::of(ask.ask.person.expose().as_bytes());
+                self.homes.insert(handle, (home.insurer.clone(), batch.now().steady));
+                self.read_from(open.ask, &home.insurer, gate, batch, out)
+            }
+            (_question, outcome) => {
+                let answered = Answered {
+                    exchange,
+                    request: sent.pending.request,
+                    body: accepted.body_bytes,
+                    outcome,
+                    responder: open.to,
+                    evidence: accepted.evidence,
+                    leaf: accepted.leaf,
+                    own_leaf,
+                };
+                if self.asks.remove(&open.ask).is_some() {
+                    out.count(Count::AskAnswered);
+                    tell(out, open.ask, Ending::Answered(Box::new(answered)));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn remember_head(&mut self, to: &PartyId, note: &Arc<KnownNote>, batch: &mut Batch<'_>) {
+        let is_newer = self.heads.get(to).is_none_or(|known| {
+            known.checkpoint.origin != note.checkpoint.origin || known.checkpoint.size < note.checkpoint.size
+        });
+        if is_newer {
+            self.heads.insert(to.clone(), Arc::clone(note));
+            batch.put(head_key(batch.seat(), to), Some(note.bytes.clone()));
+        }
+    }
+
+    /// Our own leaf names the answer and the checkpoint it was proven under, so that every ledger is anchored
+    /// in many.
+    fn enter_own(
+        &self,
+        request: &Request,
+        pending: &Pending,
+        accepted: &Accepted,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+    ) -> Result<u64, StoreError> {
+        let (person, kinds) = match &request.question {
+            Question::Read(reading) => (Some(&reading.person), reading.kinds.clone()),
+            Question::History(person) => (Some(person), Vec::new()),
+            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => (None, Vec::new()),
+        };
+        let label = person.map_or(Label::GENERAL, |person| access_log::label(&self.identity.label, person));
+        let checkpoint = &accepted.note.checkpoint;
+        let decision = Decision {
+            refusal: None,
+            party: pending.responder.clone(),
+            signing_key: self.identity.signing_public.id(KeyUse::Signing),
+            staff: request.staff.id.clone(),
+            job: request.staff.job,
+            purpose: request.purpose,
+            kinds,
+            policy: accepted.body.policy,
+            roster: gate.roster().version,
+            list: 0,
+            emergency: false,
+            versions: Vec::new(),
+            groups: FieldGroups::NONE,
+            reasons: vec![format!("{} {} {}", checkpoint.origin.as_str(), checkpoint.size, checkpoint.root)],
+        };
+        let answer = Digest::of(&accepted.body_bytes);
+        let (entry, _salts) = access_log::enter(batch, LeafKind::Asked, label, pending.request, answer, decision)?;
+        Ok(entry.index())
+    }
+
+    fn uncover(
+        &mut self,
+        id: AskId,
+        evaluator: &PartyId,
+        points: &[minicbor::bytes::ByteArray<32>],
+        proof: &minicbor::bytes::ByteArray<64>,
+        gate: &Gate,
+        out: &mut Outbox,
+    ) {
+        let public = gate.roster().member(evaluator).and_then(|member| member.oblivious);
+        let Some(open) = self.asks.get_mut(&id) else { return };
+        let (Some(public), Some(blinds), Some(point)) = (public, open.blinds.take(), points.first()) else {
+            self.fail(id, Failure::NotBelieved(AnswerError::Evaluation), out);
+            return;
+        };
+        let input = pseudonym::input(&open.ask.person);
+        let unblinding = Unblinding { public, input, blinds, evaluated: **point, proof: **proof };
+        out.act(Action::Work(self.identity.seat, Box::new(Work::Unblind(id, Box::new(unblinding)))));
+    }
+
+    fn wait(&mut self, exchange: ExchangeId, span: Span, batch: &Batch<'_>) {
+        if let Some(open) = self.exchanges.get_mut(&exchange) {
+            open.again = batch.now().steady.plus(span);
+        }
+    }
+
+    /// Sends again what got no answer in time, and ends what has run out of time.
+    fn catch_up(&mut self, batch: &mut Batch<'_>, out: &mut Outbox) {
+        let now = batch.now();
+        let over: Vec<_> = self.asks.iter().filter(|(_id, open)| open.ends <= now.steady).map(|(id, _open)| *id).collect();
+        for id in over {
+            let waiting: Vec<_> =
+                self.exchanges.iter().filter(|(_exchange, open)| open.ask == id).map(|(exchange, _open)| *exchange).collect();
+            let to = waiting.first().and_then(|exchange| self.exchanges.get(exchange)).map(|open| open.to.clone());
+            for exchange in waiting {
+                self.exchanges.remove(&exchange);
+                batch.put(ask_key(batch.seat(), &exchange), None);
+            }
+            let to = to.unwrap_or_else(|| self.identity.party.clone());
+            self.fail(id, Failure::Unreachable(to), out);
+        }
+        for (exchange, open) in &mut self.exchanges {
+            if open.again > now.steady {
+                continue;
+            }
+            open.again = now.steady.plus(limits::ATTEMPT_LIMIT);
+            if let Some(sent) = &open.sent {
+                let bytes = sent.bytes.clone();
+                out.act(Action::Transmit { seat: self.identity.seat, to: open.to.clone(), exchange: *exchange, bytes });
+            }
+        }
+    }
+
+    fn end_exchange(&mut self, exchange: ExchangeId, failure: Failure, batch: &mut Batch<'_>, out: &mut Outbox) {
+        if let Some(open) = self.exchanges.remove(&exchange) {
+            batch.put(ask_key(batch.seat(), &exchange), None);
+            self.fail(open.ask, failure, out);
+        }
+    }
+
+    fn fail(&mut self, id: AskId, failure: Failure, out: &mut Outbox) {
+        if self.asks.remove(&id).is_some() {
+            out.count(Count::AskFailed);
+            tell(out, id, Ending::Failed(failure));
+        }
+    }
+}
+
+/// The one key version of the oblivious function.
+const KEY_VERSION: u32 = 1;
+/// How long to wait before a lost exchange is sent again.
+const LOST_AGAIN: Span = Span::from_ms(250);
+
+/// The origin of a member's open epoch.
+pub fn origin_of(gate: &Gate, member: &Member) -> Option<Origin> {
+    Origin::new(&gate.network(), &member.party, member.epoch)
+}
+
+fn tell(out: &mut Outbox, id: AskId, ending: Ending) {
+    out.act(Action::Tell(id, Box::new(ending)));
+}
+
+fn ask_key(seat: Seat, exchange: &ExchangeId) -> Key {
+    Key::new(seat, table::ASK, exchange.as_bytes())
+}
+
+fn head_key(seat: Seat, party: &PartyId) -> Key {
+    Key::new(seat, table::HEAD, Digest::of(party.to_string().as_bytes()).as_bytes())
+}

@@ -79,6 +79,11 @@ impl Span {
         Self(h.saturating_mul(3_600_000))
     }
 
+    /// This span without `other`; zero if `other` is longer.
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// Its length in milliseconds.
     pub const fn ms(self) -> u64 {
         self.0

@@ -1,0 +1,38 @@
+//! The tables of the index: one byte behind the seat in every key. Numbers are never used again.
+
+/// Links of the roster chain, by version (host).
+pub const ROSTER: u8 = 1;
+/// The pulse (host).
+pub const PULSE: u8 = 2;
+/// Statements by party (host).
+pub const STATEMENT: u8 = 3;
+/// Status lists by issuer (host).
+pub const STATUS_LIST: u8 = 4;
+/// Exchanges decided, by asker and exchange id.
+pub const REPLAY: u8 = 10;
+/// The same by time, for pruning.
+pub const REPLAY_BY_TIME: u8 = 11;
+/// The instant up to which exchanges were forgotten.
+pub const REPLAY_MARK: u8 = 12;
+/// A person's newest leaf, by label.
+pub const CHAIN: u8 = 13;
+/// Exchanges of our own that have not ended, by exchange id.
+pub const ASK: u8 = 20;
+/// The newest verified checkpoint of each member we asked.
+pub const HEAD: u8 = 21;
+/// Cosignatures collected for our own heads.
+pub const COSIGNATURE: u8 = 22;
+/// Relationships, by organisation and person.
+pub const RELATIONSHIP: u8 = 30;
+/// Consent, protection and participation of a person, by label.
+pub const PERSON: u8 = 31;
+/// Versions of records, by label and kind.
+pub const RECORD: u8 = 32;
+/// Persons by the label of their medical-insurance handle.
+pub const MEDICAL: u8 = 33;
+/// Sealed entries of the directory, by tag and registrant.
+pub const BINDING: u8 = 40;
+/// Evaluations spent, by party and day.
+pub const BUDGET: u8 = 41;
+/// The newest checkpoint a witness has cosigned, by origin.
+pub const WITNESSED: u8 = 42;
