@@ -4,4 +4,9 @@
 //! Formats and arithmetic only: which leaf is appended when, and where its hashes lie, is the
 //! store's business. Nothing in a leaf names a person; what a leaf commits to is kept elsewhere.
 
+pub mod checkpoint;
+pub mod cosignature;
+pub mod leaf;
+pub mod origin;
+pub mod proof;
 pub mod tree;

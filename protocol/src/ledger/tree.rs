@@ -428,7 +428,7 @@ mod tests {
             prop_assert!(check_consistency(old, new, &proof));
             prop_assert!(!check_consistency(new, old, &proof));
             prop_assert!(!check_consistency(old, new, &[]));
-            let mut forged = leaves.clone();
+            let mut forged = leaves;
             forged[usize::try_from(changed % from).unwrap()] = Digest::of(b"forged");
             let forged = grow(&forged);
             let forged_new = (size, root(size, &forged).unwrap());
