@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::id::handle::Handle;
 use crate::id::party::PartyId;
 use crate::key::KeyId;
-use crate::ledger::leaf::{Leaf, LeafKind, Salts};
+use crate::ledger::leaf::{Contents, Leaf, LeafKind, Salts};
 use crate::primitives::{self, Secret};
 use crate::refusal::Refusal;
 use crate::store::{Entry, Key, StoreError};
@@ -156,9 +156,13 @@ pub fn enter(
     };
     let at = batch.now().wall;
     let salts = Salts::random(batch.dice());
-    let contents =
-        [request, answer, Digest::of(&cbor::encode(&decision)), Digest::of(&cbor::encode(&step))];
-    let leaf = Leaf::new(kind, at, &salts, contents);
+    let contents = Contents {
+        request,
+        answer,
+        detail: Digest::of(&cbor::encode(&decision)),
+        person: Digest::of(&cbor::encode(&step)),
+    };
+    let leaf = Leaf::new(kind, at, &salts, &contents);
     let number = step.number;
     let hash = leaf.hash();
     let detail = Detail { at, request, answer, salts: salts.clone(), decision, step };

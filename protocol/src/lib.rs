@@ -56,3 +56,5 @@ pub mod municipality;
 pub mod pseudonymiser;
 pub mod requester;
 pub mod witness;
+pub mod frame;
+pub mod host;

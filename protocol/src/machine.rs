@@ -23,7 +23,7 @@ use crate::key::PublicKey;
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
-use crate::ledger::proof::{Evidence, EvidenceError};
+use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
 use crate::message::{Body, Outcome, Points, Question, Staff};
 use crate::primitives::{Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
@@ -321,13 +321,17 @@ pub struct Pending {
 }
 
 /// A checkpoint whose signature was verified, by the bytes it came as.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct KnownNote {
     /// The signed note.
     pub bytes: Vec<u8>,
     /// What it says.
     pub checkpoint: Checkpoint,
+    notes: VerifiedNotes,
 }
+
+/// How many checkpoints of one ledger are remembered as verified.
+const NOTES_MAX: usize = 4;
 
 /// An answer that was believed.
 #[derive(Debug)]
@@ -548,7 +552,7 @@ impl Pending {
         let opened = sealed.open(&self.secret, &self.request).map_err(|_error| AnswerError::DoesNotOpen)?;
         let answer: Answer = cbor::decode(&opened).map_err(|_error| AnswerError::Malformed)?;
         let body: Body = cbor::decode(&answer.body).map_err(|_error| AnswerError::Malformed)?;
-        if body.request != self.request || body.responder != self.responder || body.origin != self.origin.as_str() {
+        if body.request != self.request || body.responder != self.responder || body.origin != self.origin.to_string() {
             return Err(AnswerError::Misdirected);
         }
         let earliest = self.asked.minus(crate::limits::SKEW);
@@ -557,20 +561,14 @@ impl Pending {
         }
         let logs: Vec<[u8; 32]> = self.logs.iter().map(|key| *key.as_bytes()).collect();
         let note_bytes = answer.evidence.checkpoint.clone();
-        let verified = known.as_ref().filter(|note| note.bytes == *note_bytes).map(|note| &note.checkpoint);
+        let mut notes = known.as_ref().map_or_else(|| VerifiedNotes::new(NOTES_MAX), |note| note.notes.clone());
         let digest = Digest::of(&answer.body);
-        let checkpoint = answer.evidence.check(
-            primitives,
-            &self.origin,
-            &logs,
-            self.named.as_ref(),
-            verified,
-            self.request,
-            digest,
-        )?;
+        let named = self.named.as_ref();
+        let checkpoint =
+            answer.evidence.check(primitives, &mut notes, &self.origin, &logs, named, self.request, digest)?;
         let note = match known {
-            Some(note) if note.bytes == *note_bytes => note,
-            _ => Arc::new(KnownNote { bytes: note_bytes.to_vec(), checkpoint }),
+            Some(note) if note.bytes == note_bytes => note,
+            _ => Arc::new(KnownNote { bytes: note_bytes, checkpoint, notes }),
         };
         let leaf = answer.evidence.index;
         Ok(Accepted { body, body_bytes: answer.body, evidence: cbor::encode(&answer.evidence), leaf, note })
@@ -580,8 +578,8 @@ impl Pending {
 impl KnownNote {
     /// Reads back a note that this node verified and kept itself.
     pub fn from_own_store(bytes: &[u8]) -> Option<Self> {
-        let checkpoint = SignedCheckpoint::parse(bytes).ok()?.claimed()?;
-        Some(Self { bytes: bytes.to_vec(), checkpoint })
+        let checkpoint = SignedCheckpoint::parse(bytes).ok()?.claim().ok()?;
+        Some(Self { bytes: bytes.to_vec(), checkpoint, notes: VerifiedNotes::new(NOTES_MAX) })
     }
 }
 

@@ -225,7 +225,7 @@ impl Requester {
     /// The insurer on the card, or one found in the directory not long ago.
     fn known_home(&self, person: &Handle, now: Steady) -> Option<InsurerNumber> {
         match person {
-            Handle::Care(person) => Some(person.insurer().clone()),
+            Handle::Care(person) => Some(person.insurer()),
             Handle::Medical(_) => {
                 let (insurer, since) = self.homes.get(&Digest::of(person.expose().as_bytes()))?;
                 (now.since(*since) < limits::HOME_LIFE).then(|| insurer.clone())
@@ -337,7 +337,7 @@ impl Requester {
             credential: self.identity.credential.as_deref().map(Digest::of),
             roster: gate.roster().version,
             seen: named.as_ref().map(|note| Seen {
-                origin: note.checkpoint.origin.as_str().to_owned(),
+                origin: note.checkpoint.origin.to_string(),
                 size: note.checkpoint.size,
                 root: note.checkpoint.root,
             }),
@@ -383,7 +383,7 @@ impl Requester {
 
     /// The newest verified checkpoint of a member's open epoch.
     fn head(&mut self, to: &PartyId, gate: &Gate, batch: &Batch<'_>) -> Result<Option<Arc<KnownNote>>, StoreError> {
-        let Some(origin) = gate.roster().member(to).and_then(|member| origin_of(gate, member)) else { return Ok(None) };
+        let Some(origin) = gate.roster().member(to).map(|member| origin_of(gate, member)) else { return Ok(None) };
         if !self.heads.contains_key(to)
             && let Some(bytes) = batch.get(&head_key(batch.seat(), to))?
             && let Some(note) = KnownNote::from_own_store(&bytes)
@@ -421,8 +421,7 @@ impl Requester {
     ) -> Result<(), StoreError> {
         let Some(open) = self.exchanges.get_mut(&exchange) else { return Ok(()) };
         let now = batch.now();
-        let member = gate.roster().member(&open.to);
-        let Some((member, origin)) = member.and_then(|member| Some((member, origin_of(gate, member)?))) else {
+        let Some(member) = gate.roster().member(&open.to) else {
             let failure = Failure::Unreachable(open.to.clone());
             self.end_exchange(exchange, failure, batch, out);
             return Ok(());
@@ -440,7 +439,7 @@ impl Requester {
             exchange,
             request: outgoing.digest,
             responder: open.to.clone(),
-            origin,
+            origin: origin_of(gate, member),
             logs: member.log.clone(),
             named: open.named.as_ref().map(|note| note.checkpoint.clone()),
             secret: outgoing.answer_secret,
@@ -552,8 +551,8 @@ impl Requester {
             list: 0,
             emergency: false,
             versions: Vec::new(),
-            groups: FieldGroups::NONE,
-            reasons: vec![format!("{} {} {}", checkpoint.origin.as_str(), checkpoint.size, checkpoint.root)],
+            groups: FieldGroups::EMPTY,
+            reasons: vec![format!("{} {} {}", checkpoint.origin, checkpoint.size, checkpoint.root)],
         };
         let answer = Digest::of(&accepted.body_bytes);
         let (entry, _salts) = access_log::enter(batch, LeafKind::Asked, label, pending.request, answer, decision)?;
@@ -634,7 +633,7 @@ const KEY_VERSION: u32 = 1;
 const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
-pub fn origin_of(gate: &Gate, member: &Member) -> Option<Origin> {
+pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
     Origin::new(&gate.network(), &member.party, member.epoch)
 }
 

@@ -7,6 +7,7 @@ use crate::cbor;
 use crate::digest::Digest;
 use crate::envelope::{self, Envelope};
 use crate::gate::Standing;
+use crate::key::KeyId;
 use crate::message::Request;
 use crate::primitives::{Channel, Primitives, SealingKey, Secret};
 use crate::sign1::{Label, Unverified};
@@ -37,6 +38,7 @@ pub struct Verified {
     digest: Digest,
     standing: Arc<Standing>,
     generation: u64,
+    signing_key: KeyId,
     answer_secret: Secret,
 }
 
@@ -101,8 +103,14 @@ impl Sealed {
         let digest = self.envelope.digest();
         let answer_secret = envelope::answer_secret(channel.as_ref(), &digest);
         let context = header.context();
-        let verified =
-            Verified { request, digest, standing: self.standing, generation: self.generation, answer_secret };
+        let verified = Verified {
+            request,
+            digest,
+            signing_key: header.signing_key,
+            standing: self.standing,
+            generation: self.generation,
+            answer_secret,
+        };
         Ok(Opened { verified, channel: (context, channel) })
     }
 }
@@ -126,6 +134,11 @@ impl Verified {
     /// The generation of the gate it was verified under.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// The key its signature was checked with.
+    pub const fn signing_key(&self) -> KeyId {
+        self.signing_key
     }
 
     /// Seals the answer.

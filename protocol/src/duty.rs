@@ -1,0 +1,245 @@
+//! The duty (務め) of every member that answers, in one order that cannot be changed: replay memory →
+//! freshness → finding → leaf → answer. What is found is each machine's own affair.
+
+use crate::access_log::{self, Decision};
+use crate::batch::Batch;
+use crate::cbor;
+use crate::code::field_group::FieldGroups;
+use crate::code::record_kind::RecordKind;
+use crate::digest::Digest;
+use crate::exchange::{self, Decided, Seen};
+use crate::gate::Gate;
+use crate::id::party::PartyId;
+use crate::ledger::leaf::LeafKind;
+use crate::ledger::origin::Origin;
+use crate::limits;
+use crate::machine::{Action, Count, Disclosure, Outbox, Route, asker_salts};
+use crate::message::{Body, Outcome, Request};
+use crate::refusal::Refusal;
+use crate::store::{Entry, Seat, StoreError};
+use crate::time::Timestamp;
+use crate::vault::Label;
+use crate::verify::Verified;
+
+/// Who answers.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// Its seat.
+    pub seat: Seat,
+    /// Its organisation.
+    pub party: PartyId,
+    /// Its ledger.
+    pub origin: Origin,
+    /// The digest of the policy it decides under.
+    pub policy: Digest,
+}
+
+/// What a machine found for a request.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Why it is refused, or what is answered.
+    pub result: Result<Outcome, Refusal>,
+    /// Whom it is about; [`Label::GENERAL`] for nobody.
+    pub label: Label,
+    /// What the ledger says beside.
+    pub shown: Shown,
+}
+
+/// What was shown, for the ledger.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The kinds asked for.
+    pub kinds: Vec<RecordKind>,
+    /// The versions disclosed.
+    pub versions: Vec<[u8; 16]>,
+    /// The groups of fields disclosed.
+    pub groups: FieldGroups,
+    /// The policies that decided.
+    pub reasons: Vec<String>,
+    /// Whether the glass was broken.
+    pub emergency: bool,
+}
+
+impl Finding {
+    /// A refusal about somebody.
+    pub const fn refused(refusal: Refusal, label: Label, kinds: Vec<RecordKind>) -> Self {
+        Self { result: Err(refusal), label, shown: Shown::nothing(kinds) }
+    }
+
+    /// An answer about nobody.
+    pub const fn plain(outcome: Outcome) -> Self {
+        Self { result: Ok(outcome), label: Label::GENERAL, shown: Shown::nothing(Vec::new()) }
+    }
+}
+
+impl Shown {
+    /// Nothing was shown of these kinds.
+    pub const fn nothing(kinds: Vec<RecordKind>) -> Self {
+        Self { kinds, versions: Vec::new(), groups: FieldGroups::EMPTY, reasons: Vec::new(), emergency: false }
+    }
+}
+
+/// Decides one verified request: `find` is asked for the finding as of an instant, and must depend on
+/// nothing but the request, the store and that instant.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn answer(
+    desk: &Desk,
+    verified: &Verified,
+    route: Route,
+    gate: &Gate,
+    batch: &mut Batch<'_>,
+    out: &mut Outbox,
+    find: &mut dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError>,
+) -> Result<(), StoreError> {
+    let now = batch.now().wall;
+    let request = verified.request();
+    if !gate.still_stands(verified.standing(), now) {
+        return settle(desk, verified, route, refusal(Refusal::NoLongerStanding), false, gate, batch, out);
+    }
+    match exchange::seen(batch, &request.sender, &request.exchange, &verified.digest(), request.issued)? {
+        Seen::New if !is_fresh(request, now) => {
+            settle(desk, verified, route, refusal(Refusal::NotFresh), true, gate, batch, out)
+        }
+        Seen::New => {
+            let finding = find(verified, now, batch, out)?;
+            settle(desk, verified, route, finding, true, gate, batch, out)
+        }
+        Seen::Repeated(_decided) if !is_fresh(request, now) => {
+            settle(desk, verified, route, refusal(Refusal::NotFresh), false, gate, batch, out)
+        }
+        Seen::Repeated(decided) => {
+            let finding = find(verified, decided.at, batch, out)?;
+            repeat(desk, verified, route, &decided, finding, gate, batch, out)
+        }
+        Seen::Reused => {
+            out.act(Action::Alarm("an exchange id came with other bytes"));
+            settle(desk, verified, route, refusal(Refusal::ExchangeReused), false, gate, batch, out)
+        }
+        Seen::BeforeMemory => settle(desk, verified, route, refusal(Refusal::BeforeMemory), false, gate, batch, out),
+    }
+}
+
+/// Whether a request may be decided at `now`.
+fn is_fresh(request: &Request, now: Timestamp) -> bool {
+    request.issued.distance(now) <= limits::SKEW && now < request.expires
+}
+
+const fn refusal(refusal: Refusal) -> Finding {
+    Finding::refused(refusal, Label::GENERAL, Vec::new())
+}
+
+/// Writes the leaf, remembers the exchange, and holds the answer until the leaf is durable.
+#[expect(clippy::too_many_arguments, reason = "the parts of one decision, none of which belongs to another")]
+fn settle(
+    desk: &Desk,
+    verified: &Verified,
+    route: Route,
+    finding: Finding,
+    remembered: bool,
+    gate: &Gate,
+    batch: &mut Batch<'_>,
+    out: &mut Outbox,
+) -> Result<(), StoreError> {
+    let at = batch.now().wall;
+    let body = body(desk, verified, &finding, at);
+    let answer = Digest::of(&body);
+    let request = verified.request();
+    let decision = decision(desk, verified, &finding, gate);
+    let (entry, salts) =
+        access_log::enter(batch, LeafKind::Exchange, finding.label, verified.digest(), answer, decision)?;
+    if remembered {
+        let decided =
+            Decided { request: verified.digest(), leaf: entry.index(), at, answer, policy: desk.policy };
+        exchange::remember(batch, &request.sender, &request.exchange, &decided);
+    }
+    out.count(match finding.result {
+        Ok(_) => Count::Answered,
+        Err(refusal) => Count::Refused(refusal),
+    });
+    out.answer(desk.seat, entry, disclosure(verified, body, asker_salts(&salts), desk, route));
+    Ok(())
+}
+
+/// Answers a repeat with its first receipt, if the answer is still the very same.
+#[expect(clippy::too_many_arguments, reason = "the parts of one decision, none of which belongs to another")]
+fn repeat(
+    desk: &Desk,
+    verified: &Verified,
+    route: Route,
+    decided: &Decided,
+    finding: Finding,
+    gate: &Gate,
+    batch: &mut Batch<'_>,
+    out: &mut Outbox,
+) -> Result<(), StoreError> {
+    let again = body(desk, verified, &finding, decided.at);
+    let detail = access_log::detail(batch, decided.leaf, finding.label)?;
+    match detail {
+        Some(detail) if Digest::of(&again) == decided.answer => {
+            out.count(Count::Repeated);
+            let entry = Entry::old(desk.seat, decided.leaf);
+            out.answer(desk.seat, entry, disclosure(verified, again, asker_salts(&detail.salts), desk, route));
+            Ok(())
+        }
+        _ => {
+            let narrowed = Finding::refused(Refusal::Narrowed, finding.label, finding.shown.kinds);
+            settle(desk, verified, route, narrowed, false, gate, batch, out)
+        }
+    }
+}
+
+fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> Vec<u8> {
+    let outcome = match &finding.result {
+        Ok(outcome) => outcome.clone(),
+        Err(refusal) => Outcome::Refused(refusal.told()),
+    };
+    cbor::encode(&Body {
+        request: verified.digest(),
+        responder: desk.party.clone(),
+        origin: desk.origin.to_string(),
+        decided: at,
+        policy: desk.policy,
+        outcome,
+    })
+}
+
+fn decision(desk: &Desk, verified: &Verified, finding: &Finding, gate: &Gate) -> Decision {
+    let request = verified.request();
+    let shown = &finding.shown;
+    Decision {
+        refusal: finding.result.as_ref().err().copied(),
+        party: request.sender.clone(),
+        signing_key: verified.signing_key(),
+        staff: request.staff.id.clone(),
+        job: request.staff.job,
+        purpose: request.purpose,
+        kinds: shown.kinds.clone(),
+        policy: desk.policy,
+        roster: gate.roster().version,
+        list: verified.standing().list(),
+        emergency: shown.emergency,
+        versions: shown.versions.iter().map(|id| minicbor::bytes::ByteArray::from(*id)).collect(),
+        groups: shown.groups,
+        reasons: shown.reasons.clone(),
+    }
+}
+
+fn disclosure(
+    verified: &Verified,
+    body: Vec<u8>,
+    salts: (crate::ledger::leaf::Salt, crate::ledger::leaf::Salt),
+    desk: &Desk,
+    route: Route,
+) -> Disclosure {
+    let named = verified.request().seen.as_ref().filter(|seen| seen.origin == desk.origin.to_string());
+    Disclosure {
+        body,
+        salts,
+        request: verified.digest(),
+        secret: verified.answer_secret().clone(),
+        named_size: named.map(|seen| seen.size),
+        route,
+    }
+}
