@@ -1,1 +1,116 @@
-//! (empty)
+//! The kinds of record the network carries. What stands in each is for `record` to say.
+
+use minicbor::{Decode, Encode};
+
+/// A kind of record about a person. The order is that of the codes and of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum RecordKind {
+    /// The card: care level, its period, limits (被保険者証).
+    #[n(0)]
+    InsuranceCard,
+    /// The share the person pays (負担割合証).
+    #[n(1)]
+    BurdenRatioCard,
+    /// What was decided on the need of care (認定結果).
+    #[n(2)]
+    CertificationResult,
+    /// How far an application for certification is (認定の進捗).
+    #[n(3)]
+    CertificationProgress,
+    /// The surveyor's 74 items and notes (認定調査).
+    #[n(4)]
+    CertificationSurvey,
+    /// The doctor's opinion (主治医意見書).
+    #[n(5)]
+    DoctorsOpinion,
+    /// The care plan, tables 1 to 3 (ケアプラン第1–3表).
+    #[n(6)]
+    CarePlan,
+    /// What is left for housing and equipment (住宅改修・福祉用具の残額).
+    #[n(7)]
+    EquipmentBalance,
+}
+
+impl RecordKind {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 8] = [
+        Self::InsuranceCard,
+        Self::BurdenRatioCard,
+        Self::CertificationResult,
+        Self::CertificationProgress,
+        Self::CertificationSurvey,
+        Self::DoctorsOpinion,
+        Self::CarePlan,
+        Self::EquipmentBalance,
+    ];
+
+    /// Its word on the wire and in files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InsuranceCard => "insurance-card",
+            Self::BurdenRatioCard => "burden-ratio-card",
+            Self::CertificationResult => "certification-result",
+            Self::CertificationProgress => "certification-progress",
+            Self::CertificationSurvey => "certification-survey",
+            Self::DoctorsOpinion => "doctors-opinion",
+            Self::CarePlan => "care-plan",
+            Self::EquipmentBalance => "equipment-balance",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
+
+    /// Its Japanese name.
+    pub const fn japanese(self) -> &'static str {
+        match self {
+            Self::InsuranceCard => "介護保険被保険者証",
+            Self::BurdenRatioCard => "介護保険負担割合証",
+            Self::CertificationResult => "要介護認定結果",
+            Self::CertificationProgress => "要介護認定の進捗",
+            Self::CertificationSurvey => "認定調査票",
+            Self::DoctorsOpinion => "主治医意見書",
+            Self::CarePlan => "ケアプラン",
+            Self::EquipmentBalance => "住宅改修・福祉用具購入の残額",
+        }
+    }
+}
+
+impl core::fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cbor;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_value_comes_back_from_its_word_and_its_code() {
+        for (code, value) in (0_u8..).zip(RecordKind::ALL) {
+            assert_eq!(RecordKind::parse(value.as_str()), Some(value));
+            assert_eq!(cbor::encode(&value), cbor::encode(&code));
+            assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&value)), Ok(value));
+            assert!(!value.japanese().is_ascii(), "{value} has no Japanese name");
+        }
+        assert_eq!(
+            RecordKind::ALL.map(RecordKind::japanese).into_iter().collect::<BTreeSet<_>>().len(),
+            RecordKind::ALL.len()
+        );
+        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&8_u8)), Err(cbor::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn only_its_word_reads_as_a_value(text in "[a-z]{1,9}(-[a-z]{1,9})?|\\PC{0,24}") {
+            prop_assert!(RecordKind::parse(&text).is_none_or(|value| value.as_str() == text));
+        }
+    }
+}
