@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn the_message_is_the_one_of_the_published_example() {
         let note = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\
-            — witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n";
+            — witness.example.com/w1 \
+            jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n";
         let published = SignedCheckpoint::parse(note.as_bytes()).unwrap();
         let (time, rest) = published.signatures()[0].signature().split_first_chunk().unwrap();
         assert_eq!((u64::from_be_bytes(*time), rest.len()), (1_679_315_147, 64));
@@ -191,7 +192,7 @@ mod tests {
         let lines = [line(2, &signed(17)), line(3, &signed(17)), line(4, &signed(17)), line(5, &signed(18))];
         let cosigned = signed(17).with_cosignatures(&lines).unwrap();
         let [two, three, five, six] = [2, 3, 5, 6].map(|seed| witness(seed).1);
-        assert_eq!(count(&Real, &cosigned, &[two.clone(), three.clone(), five, six]), 2);
+        assert_eq!(count(&Real, &cosigned, &[two.clone(), three, five, six]), 2);
         assert_eq!(count(&Real, &cosigned, &[two.clone(), two.clone()]), 1);
         let renamed = Witness { name: WitnessName::parse("witness:other").unwrap(), public: two.public };
         let (secret, _) = witness(2);

@@ -230,15 +230,13 @@ fn decode_hashes<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Vec<Digest>, min
 
 #[cfg(test)]
 mod tests {
-    use core::sync::atomic::{AtomicUsize, Ordering};
-
     use chacha20::ChaCha20Rng;
-    use rand_core::{CryptoRng, SeedableRng as _};
+    use rand_core::SeedableRng as _;
 
     use super::*;
     use crate::cbor::{self, Malformed};
     use crate::ledger::leaf::{Contents, Salts};
-    use crate::primitives::{Blinds, Broken, Channel, OUTPUT_BYTES, Real, SealingKey, Secret, Suite};
+    use crate::primitives::{Real, Secret};
     use crate::time::Timestamp;
 
     struct Memory(Vec<Digest>);
@@ -247,58 +245,6 @@ mod tests {
         type Error = ();
         fn node(&self, index: u64) -> Result<Digest, ()> {
             self.0.get(usize::try_from(index).unwrap()).copied().ok_or(())
-        }
-    }
-
-    /// The real door, counting signature checks.
-    struct Counted(AtomicUsize);
-
-    impl Primitives for Counted {
-        fn signing_public(&self, secret: &Secret) -> [u8; 32] {
-            Real.signing_public(secret)
-        }
-        fn sign(&self, secret: &Secret, message: &[u8]) -> [u8; 64] {
-            Real.sign(secret, message)
-        }
-        fn verify(&self, public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Real.verify(public, message, signature)
-        }
-        fn sealing_key(&self, _: Suite, _: &Secret) -> Result<Box<dyn SealingKey>, Broken> {
-            Err(Broken)
-        }
-        fn encapsulate(
-            &self,
-            _: Suite,
-            _: &[u8],
-            _: &[u8],
-            _: &mut dyn CryptoRng,
-        ) -> Result<(Vec<u8>, Box<dyn Channel>), Broken> {
-            Err(Broken)
-        }
-        fn oblivious_public(&self, _: &Secret) -> Result<[u8; 32], Broken> {
-            Err(Broken)
-        }
-        fn blind(&self, _: &[Vec<u8>], _: &mut dyn CryptoRng) -> Result<(Blinds, Vec<[u8; 32]>), Broken> {
-            Err(Broken)
-        }
-        fn evaluate(
-            &self,
-            _: &Secret,
-            _: &[[u8; 32]],
-            _: &mut dyn CryptoRng,
-        ) -> Result<(Vec<[u8; 32]>, [u8; 64]), Broken> {
-            Err(Broken)
-        }
-        fn unblind(
-            &self,
-            _: &[u8; 32],
-            _: &[Vec<u8>],
-            _: &Blinds,
-            _: &[[u8; 32]],
-            _: &[u8; 64],
-        ) -> Result<Vec<[u8; OUTPUT_BYTES]>, Broken> {
-            Err(Broken)
         }
     }
 
@@ -381,27 +327,35 @@ mod tests {
     }
 
     #[test]
-    fn a_note_seen_before_costs_no_signature_and_a_changed_one_does() {
-        let door = Counted(AtomicUsize::new(0));
-        let mut notes = VerifiedNotes::new(1);
-        let mut verify = |note: &[u8], keys: &[[u8; 32]]| {
-            let result = notes.verify(&door, note, &origin(), keys).map(|checkpoint| checkpoint.size);
-            (result, door.0.swap(0, Ordering::Relaxed))
-        };
-        let (first, second) = (evidence(1, 5, 0, 0).0.checkpoint, evidence(1, 6, 0, 0).0.checkpoint);
-        let keys = [public(1)];
-        assert_eq!(verify(&first, &keys), (Ok(5), 1));
-        assert_eq!(verify(&first, &keys), (Ok(5), 0));
-        // A key that was retired since does not live on in the memory.
-        assert_eq!(verify(&first, &[public(2)]), (Err(CheckpointError::Unsigned), 0));
-        let mut spoiled = first.clone();
-        let end = spoiled.len() - 10;
-        spoiled[end] = if spoiled[end] == b'A' { b'B' } else { b'A' };
-        assert_eq!(verify(&spoiled, &keys), (Err(CheckpointError::BrokenSignature), 1));
-        // The second drives out the first: memory is bounded.
-        assert_eq!(verify(&second, &keys), (Ok(6), 1));
-        assert_eq!(verify(&second, &keys), (Ok(6), 0));
-        assert_eq!(verify(&first, &keys), (Ok(5), 1));
+    fn a_note_seen_before_is_not_checked_again_under_the_same_ledger_and_key() {
+        let mut notes = VerifiedNotes::new(2);
+        // Unsigned bytes that only the memory can vouch for.
+        let planted = Checkpoint { origin: origin(), size: 1, root: Digest::of(b"root") };
+        notes.remember(Digest::of(b"planted"), public(1), planted.clone());
+        let next_epoch = Origin::parse("00112233445566ff/insurer:131235/1").unwrap();
+        let mut verify = |note: &[u8], origin: &Origin, keys: &[[u8; 32]]| notes.verify(&Real, note, origin, keys);
+        assert_eq!(verify(b"planted", &origin(), &[public(2), public(1)]), Ok(planted));
+        // Neither a retired key nor another ledger lives on in the memory.
+        assert_eq!(verify(b"planted", &origin(), &[public(2)]), Err(CheckpointError::Malformed));
+        assert_eq!(verify(b"planted", &next_epoch, &[public(1)]), Err(CheckpointError::Malformed));
+        assert_eq!(verify(b"planted.", &origin(), &[public(1)]), Err(CheckpointError::Malformed));
+    }
+
+    #[test]
+    fn only_good_notes_are_remembered_and_the_oldest_gives_way() {
+        let mut notes = VerifiedNotes::new(2);
+        let note = |size| evidence(1, size, 0, 0).0.checkpoint;
+        let mut spoiled = note(4);
+        let place = spoiled.len() - 10;
+        spoiled[place] = if spoiled[place] == b'A' { b'B' } else { b'A' };
+        let verdict = notes.verify(&Real, &spoiled, &origin(), &[public(1)]);
+        assert_eq!(verdict, Err(CheckpointError::BrokenSignature));
+        assert!(notes.by_digest.is_empty());
+        for size in [4, 5, 5, 6] {
+            assert!(notes.verify(&Real, &note(size), &origin(), &[public(1)]).is_ok());
+        }
+        assert_eq!(notes.order, [5, 6].map(|size| Digest::of(&note(size))));
+        assert!(notes.by_digest.keys().eq(notes.order.iter().collect::<std::collections::BTreeSet<_>>()));
     }
 
     #[test]
@@ -411,6 +365,18 @@ mod tests {
         assert!(cbor::decode::<Evidence>(&cbor::encode(&evidence)).is_ok());
         evidence.inclusion.push(Digest::of(&[]));
         assert_eq!(cbor::decode::<Evidence>(&cbor::encode(&evidence)), Err(Malformed));
+    }
+
+    #[test]
+    fn an_auditor_gets_leaf_proof_and_checkpoint_as_they_came() {
+        let (mut evidence, _) = evidence(1, 2, 1, 0);
+        let leaf = BASE64.encode(&evidence.leaf);
+        let brother = BASE64.encode(evidence.inclusion[0].as_bytes());
+        let checkpoint = String::from_utf8(evidence.checkpoint.clone()).unwrap();
+        let expected = format!("c2sp.org/tlog-proof@v1\nextra {leaf}\nindex 1\n{brother}\n\n{checkpoint}");
+        assert_eq!(evidence.tlog_proof(), Ok(expected));
+        evidence.checkpoint.truncate(20);
+        assert_eq!(evidence.tlog_proof(), Err(CheckpointError::Malformed));
     }
 
     #[test]

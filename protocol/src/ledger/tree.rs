@@ -3,7 +3,8 @@
 //! Hashes are numbered in *stored order*: appending a leaf appends its hash and then the hash of
 //! every parent it completes, from below to above, so the list of hashes only ever grows. Whoever
 //! keeps that list lends it as [`Nodes`]; a root or a proof reads at most 128 of them. Trees of
-//! more than [`SIZE_MAX`] leaves have no proofs and nothing about them verifies. Knows nothing of what a leaf means.
+//! more than [`SIZE_MAX`] leaves have no proofs and nothing about them verifies. Knows nothing of
+//! what a leaf means.
 
 use crate::digest::Digest;
 

@@ -1,0 +1,85 @@
+//! Code sets that several forms of long-term care share.
+
+use crate::record::code_set::CodeSet;
+
+/// Sex (性別).
+pub static SEX: CodeSet = CodeSet { name: "sex", values: &[("1", "男"), ("2", "女")] };
+
+/// Application by law (申請区分・法令).
+pub static APPLICATION_BY_LAW: CodeSet = CodeSet {
+    name: "application_by_law",
+    values: &[("1", "新規"), ("2", "更新"), ("3", "区分変更"), ("4", "職権")],
+};
+
+/// Application as it came in (申請区分・申請時).
+pub static APPLICATION_AT_RECEIPT: CodeSet = CodeSet {
+    name: "application_at_receipt",
+    values: &[
+        ("1", "新規"),
+        ("2", "更新"),
+        ("3", "区分変更"),
+        ("4", "職権"),
+        ("5", "転入"),
+        ("6", "資格喪失(死亡)"),
+        ("A", "新規(事前)"),
+        ("B", "更新(事前)"),
+    ],
+};
+
+/// Independence in daily life of the disabled elderly (障害高齢者の日常生活自立度).
+pub static PHYSICAL_INDEPENDENCE: CodeSet = CodeSet {
+    name: "physical_independence",
+    values: &[
+        ("1", "自立"),
+        ("2", "J1"),
+        ("3", "J2"),
+        ("4", "A1"),
+        ("5", "A2"),
+        ("6", "B1"),
+        ("7", "B2"),
+        ("8", "C1"),
+        ("9", "C2"),
+        ("10", "記載無し"),
+    ],
+};
+
+/// Independence in daily life of the elderly with dementia (認知症高齢者の日常生活自立度).
+pub static DEMENTIA_INDEPENDENCE: CodeSet = CodeSet {
+    name: "dementia_independence",
+    values: &[
+        ("1", "自立"),
+        ("2", "Ⅰ"),
+        ("3", "Ⅱa"),
+        ("4", "Ⅱb"),
+        ("5", "Ⅲa"),
+        ("6", "Ⅲb"),
+        ("7", "Ⅳ"),
+        ("8", "M"),
+        ("9", "記載無し"),
+    ],
+};
+
+/// Whether there is something (有無): the survey's set A2.
+pub static PRESENCE: CodeSet = CodeSet { name: "presence", values: &[("1", "ない"), ("2", "ある")] };
+
+/// Short-term memory in the doctor's opinion (短期記憶).
+pub static SHORT_TERM_MEMORY: CodeSet =
+    CodeSet { name: "short_term_memory", values: &[("1", "問題なし"), ("2", "問題あり")] };
+
+/// Ability to decide in daily life (日常の意思決定を行うための認知能力).
+pub static DECISION_ABILITY: CodeSet = CodeSet {
+    name: "decision_ability",
+    values: &[("1", "自立"), ("2", "いくらか困難"), ("3", "見守りが必要"), ("4", "判断できない")],
+};
+
+/// Ability to make oneself understood (自分の意思の伝達能力).
+pub static EXPRESSION_ABILITY: CodeSet = CodeSet {
+    name: "expression_ability",
+    values: &[("1", "伝えられる"), ("2", "いくらか困難"), ("3", "具体的要求に限られる"), ("4", "伝えられない")],
+};
+
+/// Eating (食事行為).
+pub static EATING: CodeSet = CodeSet {
+    name: "eating",
+    values: &[("1", "自立ないし何とか自分で食べられる"), ("2", "全面介助")],
+};

@@ -1,0 +1,220 @@
+//! What is handed out of one kind of record: the versions in force, masked, with when and by whom.
+//! Whether it may be handed out, and which groups, is decided before and elsewhere.
+
+use minicbor::{Decode, Encode};
+
+use crate::cbor;
+use crate::code::field_group::{FieldGroup, FieldGroups};
+use crate::code::record_kind::RecordKind;
+use crate::date::Date;
+use crate::id::party::{PartyId, PartyKind};
+use crate::limits::VERSIONS_PER_KIND_MAX;
+use crate::record::Record;
+use crate::record::fault::FieldFault;
+use crate::record::timeline::{self, AsOf};
+use crate::record::version::{RecordId, Status, Version};
+use crate::time::Timestamp;
+
+/// The versions of one kind that were in force, masked to the same groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    kind: RecordKind,
+    as_of: AsOf,
+    shown: FieldGroups,
+    versions: Vec<Shown>,
+}
+
+/// One version as it is handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The record it is a version of.
+    pub id: RecordId,
+    /// Which of its versions.
+    pub number: u32,
+    /// The first day it holds.
+    pub valid_from: Date,
+    /// The last day it holds; none if open.
+    pub valid_to: Option<Date>,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// What it is worth.
+    pub status: Status,
+    /// Who wrote it; hidden with the places if an office or a hospital, for where those are tells
+    /// where the person is.
+    pub author: Option<PartyId>,
+    /// The record, masked.
+    pub record: Record,
+}
+
+/// The wire form of [`Content`].
+#[derive(Encode, Decode)]
+struct Wire {
+    #[n(0)]
+    kind: RecordKind,
+    #[n(1)]
+    as_of: AsOf,
+    #[n(2)]
+    shown: FieldGroups,
+    #[n(3)]
+    versions: Vec<WireVersion>,
+}
+
+/// The wire form of [`Shown`].
+#[derive(Encode, Decode)]
+struct WireVersion {
+    #[n(0)]
+    id: RecordId,
+    #[n(1)]
+    number: u32,
+    #[n(2)]
+    valid_from: Date,
+    #[n(3)]
+    valid_to: Option<Date>,
+    #[n(4)]
+    recorded_at: Timestamp,
+    #[n(5)]
+    status: Status,
+    #[n(6)]
+    author: Option<PartyId>,
+    #[n(7)]
+    #[cbor(with = "minicbor::bytes")]
+    record: Vec<u8>,
+}
+
+impl Content {
+    /// Of `versions`, those of `kind` that are in force at `as_of`, masked to `shown`; the latest
+    /// [`VERSIONS_PER_KIND_MAX`] of them by first day.
+    ///
+    /// # Errors
+    /// The [`FieldFault`] of a stored version that is not a record of its kind.
+    pub fn select(kind: RecordKind, as_of: AsOf, shown: FieldGroups, versions: &[Version]) -> Result<Self, FieldFault> {
+        let of_kind: Vec<&Version> = versions.iter().filter(|version| version.kind == kind).collect();
+        let heads: Vec<_> = of_kind.iter().map(|version| version.head()).collect();
+        let chosen = timeline::in_force(&heads, as_of);
+        let surplus = chosen.len().saturating_sub(VERSIONS_PER_KIND_MAX);
+        let versions = chosen.into_iter().skip(surplus).filter_map(|head| {
+            let version = of_kind.iter().find(|version| version.head() == head)?;
+            Some(Shown::of(version, shown))
+        });
+        Ok(Self { kind, as_of, shown, versions: versions.collect::<Result<_, _>>()? })
+    }
+
+    /// The one encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let versions = self.versions.iter().map(Shown::to_wire).collect();
+        cbor::encode(&Wire { kind: self.kind, as_of: self.as_of, shown: self.shown, versions })
+    }
+
+    /// Reads what somebody else handed out.
+    ///
+    /// # Errors
+    /// A [`FieldFault`] if the bytes are not the one encoding, name too many versions, or hold a
+    /// value that was said to be hidden.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FieldFault> {
+        let fault = || FieldFault::at("", "encoding", "the deterministic encoding of a disclosure");
+        let wire: Wire = cbor::decode(bytes).map_err(|_malformed| fault())?;
+        if wire.versions.len() > VERSIONS_PER_KIND_MAX {
+            return Err(fault());
+        }
+        let versions = wire.versions.into_iter().map(|version| Shown::from_wire(version, wire.kind, wire.shown));
+        let versions = versions.collect::<Result<_, _>>()?;
+        Ok(Self { kind: wire.kind, as_of: wire.as_of, shown: wire.shown, versions })
+    }
+
+    /// The same as JSON, for people and for their software.
+    pub fn to_json(&self) -> serde_json::Value {
+        let versions: Vec<_> = self.versions.iter().map(|version| version.to_json(self.shown)).collect();
+        serde_json::json!({
+            "kind": self.kind.as_str(),
+            "valid_on": self.as_of.valid_on.to_string(),
+            "recorded_by": self.as_of.recorded_by.unix_ms(),
+            "versions": versions,
+        })
+    }
+
+    /// What kind of record.
+    pub const fn kind(&self) -> RecordKind {
+        self.kind
+    }
+
+    /// When the versions were in force.
+    pub const fn as_of(&self) -> AsOf {
+        self.as_of
+    }
+
+    /// The groups whose fields are shown.
+    pub const fn shown(&self) -> FieldGroups {
+        self.shown
+    }
+
+    /// The groups whose fields are left out.
+    pub fn masked(&self) -> FieldGroups {
+        self.shown.complement()
+    }
+
+    /// The versions, by first day.
+    pub fn versions(&self) -> &[Shown] {
+        &self.versions
+    }
+}
+
+impl Shown {
+    fn of(version: &Version, shown: FieldGroups) -> Result<Self, FieldFault> {
+        Ok(Self {
+            id: version.id,
+            number: version.number,
+            valid_from: version.valid_from,
+            valid_to: version.valid_to,
+            recorded_at: version.recorded_at,
+            status: version.status,
+            author: Some(&version.author).filter(|author| may_name(author, shown)).cloned(),
+            record: version.record()?.mask(shown),
+        })
+    }
+
+    fn to_wire(&self) -> WireVersion {
+        WireVersion {
+            id: self.id,
+            number: self.number,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            recorded_at: self.recorded_at,
+            status: self.status,
+            author: self.author.clone(),
+            record: self.record.encode(),
+        }
+    }
+
+    fn from_wire(wire: WireVersion, kind: RecordKind, shown: FieldGroups) -> Result<Self, FieldFault> {
+        if wire.author.as_ref().is_some_and(|author| !may_name(author, shown)) {
+            return Err(FieldFault::at("author", "hidden", "no value: its group is hidden"));
+        }
+        Ok(Self {
+            id: wire.id,
+            number: wire.number,
+            valid_from: wire.valid_from,
+            valid_to: wire.valid_to,
+            recorded_at: wire.recorded_at,
+            status: wire.status,
+            author: wire.author,
+            record: Record::decode_masked(kind, shown, &wire.record)?,
+        })
+    }
+
+    fn to_json(&self, shown: FieldGroups) -> serde_json::Value {
+        serde_json::json!({
+            "id": self.id.to_string(),
+            "number": self.number,
+            "valid_from": self.valid_from.to_string(),
+            "valid_to": self.valid_to.map(|day| day.to_string()),
+            "recorded_at": self.recorded_at.unix_ms(),
+            "status": self.status.as_str(),
+            "author": self.author.as_ref().map(ToString::to_string),
+            "record": self.record.to_json(shown),
+        })
+    }
+}
+
+fn may_name(author: &PartyId, shown: FieldGroups) -> bool {
+    shown.contains(FieldGroup::Place) || !matches!(author.kind(), PartyKind::Office | PartyKind::Hospital)
+}
