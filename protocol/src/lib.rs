@@ -51,10 +51,10 @@ pub mod record;
 // ── machines ── who does what, in which order
 pub mod admission;
 pub mod directory;
+pub mod frame;
 pub mod machine;
 pub mod municipality;
 pub mod pseudonymiser;
 pub mod requester;
 pub mod witness;
-pub mod frame;
 pub mod host;

@@ -15,6 +15,7 @@ use crate::code::record_kind::RecordKind;
 use crate::date::Date;
 use crate::digest::Digest;
 use crate::envelope::{self, Header, Outgoing, SealedAnswer};
+use crate::frame::{Frame, Verdict};
 use crate::gate::{Gate, NotAdmitted, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::handle::Handle;
@@ -180,6 +181,21 @@ pub enum Event {
     Evaluated(Box<Verified>, Route, Option<Box<(Vec<[u8; 32]>, [u8; 64])>>),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
+    /// A ledger's owner wants its checkpoint cosigned.
+    Cosign {
+        /// Where the verdict goes.
+        route: Route,
+        /// Who was admitted on the connection.
+        standings: Vec<PartyId>,
+        /// The signed checkpoint.
+        note: Vec<u8>,
+        /// The size the proof begins at.
+        from: u64,
+        /// The proof.
+        proof: Vec<Digest>,
+    },
+    /// A witness's verdict.
+    Cosigned(ExchangeId, Verdict),
     /// The moment named by `deadline` came.
     Deadline,
 }
@@ -200,6 +216,8 @@ pub enum Action {
         /// The envelope.
         bytes: Vec<u8>,
     },
+    /// Send a frame on a connection.
+    Reply(Route, Frame),
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
@@ -214,6 +232,8 @@ pub enum Work {
     Admit {
         /// On which connection.
         connection: u64,
+        /// The number of its frame.
+        number: u64,
         /// The transport key its other end proved.
         peer: PublicKey,
         /// The presentation.
@@ -258,10 +278,10 @@ pub enum Done {
     Frame(Route, Vec<u8>),
     /// A request was opened; the channel is worth remembering.
     Opened(Seat, Box<Opened>, Route),
-    /// A request was dropped.
-    Dropped(Route, Unfit),
-    /// A presentation was verified.
-    Admitted(u64, Result<Arc<Standing>, NotAdmitted>),
+    /// A request of that sender was dropped.
+    Dropped(Route, PartyId, Unfit),
+    /// A presentation was verified: connection, number of its frame, result.
+    Admitted(u64, u64, Result<Arc<Standing>, NotAdmitted>),
 }
 
 /// A request of our own before it is signed.
@@ -491,13 +511,16 @@ impl Work {
     /// Does it. `seat` is whose work it is.
     pub fn perform(self, seat: Seat, now: Now, dice: &mut dyn CryptoRng, primitives: &dyn Primitives) -> Done {
         match self {
-            Self::Admit { connection, peer, bytes, gate } => {
-                Done::Admitted(connection, gate.admit(&bytes, &peer, now.wall, primitives).map(Arc::new))
+            Self::Admit { connection, number, peer, bytes, gate } => {
+                Done::Admitted(connection, number, gate.admit(&bytes, &peer, now.wall, primitives).map(Arc::new))
             }
-            Self::Open { sealed, route } => match sealed.verify(primitives) {
-                Ok(opened) => Done::Opened(seat, Box::new(opened), route),
-                Err(unfit) => Done::Dropped(route, unfit),
-            },
+            Self::Open { sealed, route } => {
+                let sender = sealed.standing.party().clone();
+                match sealed.verify(primitives) {
+                    Ok(opened) => Done::Opened(seat, Box::new(opened), route),
+                    Err(unfit) => Done::Dropped(route, sender, unfit),
+                }
+            }
             Self::SealRequest(draft) => seal_request(seat, *draft, dice, primitives),
             Self::SealAnswer(released) => {
                 let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);

@@ -173,7 +173,11 @@ impl Requester {
                 self.catch_up(batch, out);
                 return Ok(Some(Event::Deadline));
             }
-            other @ (Event::Request(..) | Event::Evaluated(..) | Event::Import(..)) => return Ok(Some(other)),
+            other @ (Event::Request(..)
+            | Event::Evaluated(..)
+            | Event::Import(..)
+            | Event::Cosign { .. }
+            | Event::Cosigned(..)) => return Ok(Some(other)),
         }
         Ok(None)
     }
