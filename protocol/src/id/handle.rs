@@ -94,7 +94,7 @@ mod tests {
         #[test]
         fn what_parses_comes_back(text in "ltc:131235:[0-9H][0-9]{9}|med:131235:\\PC{0,6}:[0-9]{1,9}:[0-9]{0,2}|\\PC{0,40}") {
             if let Some(handle) = Handle::parse(&text) {
-                prop_assert_eq!(Handle::parse(&handle.expose()).as_ref(), Some(&handle));
+                prop_assert_eq!(Handle::parse(&handle.expose()), Some(handle.clone()));
                 prop_assert_eq!(cbor::decode::<Handle>(&cbor::encode(&handle)), Ok(handle));
             }
         }
