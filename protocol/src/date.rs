@@ -493,7 +493,7 @@ mod tests {
         assert_eq!(birth.age_on(birth), Some(0));
         assert_eq!(birth.age_on(day("1961-11-21")), None);
         assert_eq!(day("1961-01-01").age_on(day("2025-12-31")), Some(65));
-        // A leap day's child turns older on 28 February of every year, a child of 1 March on the day after in leap years.
+        // Born on a leap day: older on 28 February of every year. Born on 1 March: on the 29th, if any.
         assert_eq!(day("1960-02-29").age_on(day("2025-02-27")), Some(64));
         assert_eq!(day("1960-02-29").age_on(day("2025-02-28")), Some(65));
         assert_eq!(day("1960-02-29").age_on(day("2024-02-28")), Some(64));
