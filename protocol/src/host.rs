@@ -22,7 +22,8 @@ use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
 use crate::requester::Requester;
-use crate::store::{Key, Seat, Staged, Store, StoreError};
+use crate::store::staged::Staged;
+use crate::store::{Key, Seat, Store, StoreError};
 use crate::table;
 use crate::time::{Now, Span, Steady};
 use crate::verify::{Opener, Sealed, Unfit};
@@ -161,12 +162,9 @@ pub struct Host {
     waiting: BTreeMap<u64, Waiting>,
     contexts: BTreeMap<PartyId, VecDeque<Context>>,
     opening: BTreeMap<PartyId, usize>,
-    rows: Vec<(Key, Option<Vec<u8>>)>,
+    rows: Vec<(u8, Vec<u8>, Vec<u8>)>,
     next_frame: u64,
 }
-
-/// The seat under which the process keeps what is nobody's own: rosters, statements, lists.
-pub const HOST_SEAT: Seat = Seat::new(0);
 
 struct Link {
     peer: PublicKey,
@@ -200,8 +198,7 @@ struct Context {
 impl Host {
     /// A host with nobody connected.
     pub fn new(gate: Gate, primitives: Arc<dyn Primitives>, offices: BTreeMap<Seat, Office>) -> Self {
-        let seats =
-            offices.iter().map(|(seat, office)| (office.requester.identity().party.clone(), *seat)).collect();
+        let seats = offices.iter().map(|(seat, office)| (office.requester.identity().party.clone(), *seat)).collect();
         let mut host = Self {
             gate: Arc::new(gate),
             primitives,
@@ -277,21 +274,22 @@ impl Host {
         now: Now,
         dice: &mut dyn CryptoRng,
     ) -> Result<Vec<Effect>, StoreError> {
-        let mut staged = Staged::new(store);
+        let mut staged = Staged::new();
         let mut out = Outbox::default();
-        if !self.rows.is_empty() {
-            let mut batch = Batch::new(now, HOST_SEAT, store, &mut staged, dice);
-            for (key, value) in std::mem::take(&mut self.rows) {
-                batch.put(key, value)?;
+        if let (Some(home), false) = (self.home(), self.rows.is_empty()) {
+            let mut batch = Batch::new(now, home, store, &mut staged, dice)?;
+            for (table, rest, value) in std::mem::take(&mut self.rows) {
+                let key = batch.key(table, &rest);
+                batch.put(key, Some(value))?;
             }
         }
         let gate = Arc::clone(&self.gate);
         for (seat, event) in events {
-            let mut batch = Batch::new(now, seat, store, &mut staged, dice);
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
             self.dispatch(seat, event, &gate, &mut batch, &mut out)?;
         }
         for seat in self.due(now.steady) {
-            let mut batch = Batch::new(now, seat, store, &mut staged, dice);
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
             self.dispatch(seat, Event::Deadline, &gate, &mut batch, &mut out)?;
         }
         let committed = store.commit(staged)?;
@@ -316,6 +314,11 @@ impl Host {
             Some(machine) => machine.handle(event, gate, batch, out),
             None => Ok(()),
         }
+    }
+
+    /// The seat under which the process keeps what is nobody's own: rosters, statements, lists.
+    fn home(&self) -> Option<Seat> {
+        self.offices.keys().next().copied()
     }
 
     fn due(&self, now: Steady) -> Vec<Seat> {
@@ -461,7 +464,7 @@ impl Host {
                 let peer = link.peer;
                 let gate = Arc::clone(&self.gate);
                 let admit = Work::Admit { connection, number, peer, bytes: bytes.to_vec(), gate };
-                out.push(Effect::Work(HOST_SEAT, Box::new(admit)));
+                out.extend(self.home().map(|seat| Effect::Work(seat, Box::new(admit))));
                 None
             }
             Frame::Welcome(number) => {
@@ -551,12 +554,7 @@ impl Host {
     }
 
     /// The channel of an encapsulation seen before, counted against its bounds.
-    fn remembered(
-        &mut self,
-        sender: &PartyId,
-        name: Digest,
-        now: Steady,
-    ) -> Result<Option<Arc<dyn Channel>>, Drop> {
+    fn remembered(&mut self, sender: &PartyId, name: Digest, now: Steady) -> Result<Option<Arc<dyn Channel>>, Drop> {
         let contexts = self.contexts.entry(sender.clone()).or_default();
         if let Some(context) = contexts.iter_mut().find(|context| context.name == name) {
             context.messages = context.messages.saturating_add(1);
@@ -592,9 +590,10 @@ impl Host {
     ) -> Option<(Seat, Event)> {
         let link = self.links.get(&connection)?;
         let standings = link.standings.keys().cloned().collect();
-        let witness = self.offices.iter().find(|(_seat, office)| {
-            office.requester.identity().party.kind() == crate::id::party::PartyKind::Witness
-        });
+        let witness = self
+            .offices
+            .iter()
+            .find(|(_seat, office)| office.requester.identity().party.kind() == crate::id::party::PartyKind::Witness);
         let route = crate::machine::Route { connection, id: number };
         witness.map(|(seat, _office)| (*seat, Event::Cosign { route, standings, note, from, proof }))
     }
@@ -714,7 +713,7 @@ impl Host {
             Notice::Statement(_) => table::STATEMENT,
             Notice::StatusList(_) => table::STATUS_LIST,
         };
-        self.rows.push((Key::new(HOST_SEAT, table, &rest), Some(bytes)));
+        self.rows.push((table, rest, bytes));
     }
 
     fn keep_links(&mut self) {
@@ -724,17 +723,22 @@ impl Host {
     }
 }
 
-/// What a host learnt before it stopped, in the order to learn it again.
+/// What the host whose first seat is `seat` learnt before it stopped, in the order to learn it again.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read.
-pub fn remembered_notices(store: &mut Store, now: Now, dice: &mut dyn CryptoRng) -> Result<Vec<Notice>, StoreError> {
-    let mut staged = Staged::new(store);
-    let batch = Batch::new(now, HOST_SEAT, store, &mut staged, dice);
+pub fn remembered_notices(
+    seat: Seat,
+    store: &Store,
+    now: Now,
+    dice: &mut dyn CryptoRng,
+) -> Result<Vec<Notice>, StoreError> {
+    let mut staged = Staged::new();
+    let batch = Batch::new(now, seat, store, &mut staged, dice)?;
     let mut notices = Vec::new();
     for table in [table::ROSTER, table::PULSE, table::STATUS_LIST, table::STATEMENT] {
-        let from = Key::new(HOST_SEAT, table, &[]);
-        let to = Key::new(HOST_SEAT, table.saturating_add(1), &[]);
+        let from = Key::new(seat, table, &[]);
+        let to = Key::new(seat, table.saturating_add(1), &[]);
         for (_key, bytes) in batch.range(&from, &to, limits::MEMBERS_MAX)? {
             notices.extend(cbor::decode::<Notice>(&bytes));
         }

@@ -136,7 +136,7 @@ pub enum Failure {
 }
 
 /// Why an answer was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// It does not open.
     #[error("it does not open")]
@@ -491,7 +491,7 @@ impl Outbox {
         let mut actions = self.actions;
         for (seat, entry, disclosure) in self.answers {
             let receipt = committed.receipt(store, &entry, disclosure.named_size)?;
-            actions.push(Action::Work(seat, Box::new(Work::SealAnswer(Box::new(disclosure.reveal(receipt))))));
+            actions.push(Action::Work(seat, Box::new(Work::SealAnswer(Box::new(disclosure.reveal(&receipt))))));
         }
         Ok(actions)
     }
@@ -499,9 +499,17 @@ impl Outbox {
 
 impl Disclosure {
     /// Puts body and receipt together.
-    fn reveal(self, receipt: Receipt) -> Released {
+    fn reveal(self, receipt: &Receipt) -> Released {
         let (request_salt, answer_salt) = self.salts;
-        let evidence = receipt.into_evidence(request_salt, answer_salt);
+        let evidence = Evidence {
+            request_salt,
+            answer_salt,
+            leaf: receipt.leaf().to_vec(),
+            index: receipt.index(),
+            inclusion: receipt.inclusion().to_vec(),
+            checkpoint: receipt.checkpoint().as_bytes().to_vec(),
+            consistency: receipt.consistency().to_vec(),
+        };
         let answer = cbor::encode(&Answer { body: self.body, evidence });
         Released { answer, request: self.request, secret: self.secret, route: self.route }
     }

@@ -163,6 +163,9 @@ pub enum StoreError {
     /// There is no such leaf or entry.
     #[error("no such entry")]
     Unknown,
+    /// A value is not what its table holds: ours, so a damage or a mistake of ours.
+    #[error("a value of {0} cannot be read")]
+    Unreadable(&'static str),
 }
 
 /// The one place where everything a process keeps is written and read.

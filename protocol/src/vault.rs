@@ -37,6 +37,9 @@ const SEALED_BYTES: usize = 32 + STORED_EXTRA_BYTES;
 const ENTRY_BYTES: usize = 1 + LABEL_BYTES + 8 + SEALED_BYTES + CHECK_BYTES;
 
 impl Label {
+    /// Nobody's: what a seat keeps sealed that is about no known person.
+    pub const GENERAL: Self = Self([0; LABEL_BYTES]);
+
     /// Takes 16 bytes for a label.
     pub const fn from_bytes(bytes: [u8; LABEL_BYTES]) -> Self {
         Self(bytes)
@@ -45,6 +48,23 @@ impl Label {
     /// The 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; LABEL_BYTES] {
         &self.0
+    }
+}
+
+impl<C> minicbor::Encode<C> for Label {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(&self.0)?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Label {
+    fn decode(d: &mut minicbor::Decoder<'b>, _ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let bytes = d.bytes()?.try_into();
+        bytes.map(Self).map_err(|_error| minicbor::decode::Error::message("not a label"))
     }
 }
 
