@@ -1,1 +1,3 @@
-//! x
+//! The program a member runs: every effect, no decisions.
+
+pub mod network;
