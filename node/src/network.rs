@@ -9,6 +9,7 @@
 mod counts;
 mod frame;
 mod link;
+mod mux;
 mod peer;
 mod substream;
 mod swarm;

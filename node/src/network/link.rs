@@ -3,7 +3,6 @@
 //! what a frame means, and a panic in one link ends that link only.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -45,12 +44,14 @@ pub(crate) struct Link {
     ending: watch::Sender<Ending>,
 }
 
-/// How a link is to end.
+/// Whether a link is ending, and by whom.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ending {
     NotYet,
-    Drain,
-    Now,
+    /// The connection is gone: what has come is still handed over.
+    Lost,
+    /// This node closes it: what is queued is still sent, what comes is dropped.
+    Own,
 }
 
 /// Why a link ended.
@@ -64,8 +65,6 @@ enum End {
     Incoming(#[from] FrameError),
     #[error("the other end does not read")]
     Stalled,
-    #[error("the connection failed: {0}")]
-    Outgoing(io::Error),
 }
 
 impl Common {
@@ -127,14 +126,14 @@ impl Common {
 }
 
 impl Link {
-    /// Ends the link once what is queued is sent, or after [`DRAIN_LIMIT`].
+    /// Ends the link once what is queued is sent and the other end has seen it, or after [`DRAIN_LIMIT`].
     pub(crate) fn close(&self) {
-        self.end(Ending::Drain);
+        self.end(Ending::Own);
     }
 
-    /// Ends the link at once: its connection is gone.
-    pub(crate) fn abandon(&self) {
-        self.end(Ending::Now);
+    /// Ends the link once what has come is handed over, or after [`DRAIN_LIMIT`]: its connection is gone.
+    pub(crate) fn lose(&self) {
+        self.end(Ending::Lost);
     }
 
     /// Reads on after [`Flow::Wait`].
@@ -145,10 +144,15 @@ impl Link {
 
     fn end(&self, ending: Ending) {
         self.ending.send_if_modified(|now| {
-            let sooner = ending > *now;
+            let new = ending > *now;
             *now = ending.max(*now);
-            sooner
+            new
         });
+        self.resumed.notify_one();
+    }
+
+    fn ending(&self) -> Ending {
+        *self.ending.borrow()
     }
 
     fn queue(&self, frame: Vec<u8>, bytes_max: usize) -> Result<(), SendError> {
@@ -156,7 +160,7 @@ impl Link {
         if !frame::permits(length) {
             return Err(SendError::Length);
         }
-        if *self.ending.borrow() != Ending::NotYet {
+        if self.ending() != Ending::NotYet {
             return Err(SendError::Gone);
         }
         let before = self.queued_bytes.fetch_add(length, Ordering::SeqCst);
@@ -175,12 +179,11 @@ impl Link {
         queued
     }
 
-    /// Waits until the link is to end at once.
-    async fn ended(&self) {
-        let mut ending = self.ending.subscribe();
+    /// Waits until the link has been ending for [`DRAIN_LIMIT`].
+    async fn overdue(&self) {
         // the sender is in `self`, so waiting cannot fail
-        drop(ending.wait_for(|now| *now != Ending::NotYet).await);
-        drop(tokio::time::timeout(DRAIN_LIMIT, ending.wait_for(|now| *now == Ending::Now)).await);
+        drop(self.ending.subscribe().wait_for(|now| *now != Ending::NotYet).await);
+        tokio::time::sleep(DRAIN_LIMIT).await;
     }
 }
 
@@ -226,20 +229,25 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     tokio::select! {
         end = receive(common, link, Frames::new(reader, common.frame_limit)) => end,
         end = transmit(common, link, queue, writer) => end,
-        () = link.ended() => End::Own,
+        () = link.overdue() => End::Own,
     }
 }
 
 async fn receive<R: AsyncRead + Unpin>(common: &Common, link: &Link, mut frames: Frames<R>) -> End {
     let mut turn = 0;
     loop {
+        turn += 1;
+        if turn >= FRAMES_PER_TURN_MAX {
+            turn = 0;
+            tokio::task::yield_now().await;
+        }
         let bytes = match frames.next().await {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return End::Peer,
             Err(error) => return End::Incoming(error),
         };
-        if *link.ending.borrow() != Ending::NotYet {
-            return std::future::pending().await;
+        if link.ending() == Ending::Own {
+            continue;
         }
         // set before the frame is handed over, so that a `resume` during the hand-over is not lost
         link.waiting.store(true, Ordering::SeqCst);
@@ -247,19 +255,16 @@ async fn receive<R: AsyncRead + Unpin>(common: &Common, link: &Link, mut frames:
         match (common.deliver)(NetworkEvent::Frame { connection: link.connection, bytes }) {
             Flow::On => link.waiting.store(false, Ordering::SeqCst),
             Flow::Wait => {
-                while link.waiting.load(Ordering::SeqCst) {
+                while link.waiting.load(Ordering::SeqCst) && link.ending() != Ending::Own {
                     link.resumed.notified().await;
                 }
             }
         }
-        turn += 1;
-        if turn >= FRAMES_PER_TURN_MAX {
-            turn = 0;
-            tokio::task::yield_now().await;
-        }
     }
 }
 
+/// Writes until the link ends. When there is nothing more to write it leaves the end to [`receive`], which
+/// knows when the other end has seen everything or has sent its last.
 async fn transmit<W: AsyncWrite + Unpin>(
     common: &Common,
     link: &Link,
@@ -268,23 +273,27 @@ async fn transmit<W: AsyncWrite + Unpin>(
 ) -> End {
     let mut ending = link.ending.subscribe();
     let mut batch = Vec::new();
-    let mut draining = false;
     loop {
         let count = tokio::select! {
             count = queue.recv_many(&mut batch, FRAMES_PER_WRITE_MAX) => count,
-            _ending = ending.wait_for(|now| *now != Ending::NotYet), if !draining => {
-                draining = true;
+            _ending = ending.wait_for(|now| *now != Ending::NotYet), if !queue.is_closed() => {
                 queue.close();
                 continue;
             }
         };
-        if count == 0 {
-            drop(tokio::time::timeout(common.stall_limit, writer.close()).await);
-            return End::Own;
-        }
-        match tokio::time::timeout(common.stall_limit, frame::write(&mut writer, &batch)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return End::Outgoing(error),
+        let written = if count == 0 {
+            tokio::time::timeout(common.stall_limit, writer.close()).await
+        } else {
+            tokio::time::timeout(common.stall_limit, frame::write(&mut writer, &batch)).await
+        };
+        match written {
+            Ok(Ok(())) if count > 0 => {}
+            Ok(Ok(())) => return std::future::pending().await,
+            Ok(Err(error)) => {
+                tracing::debug!(connection = link.connection.0, %error, "cannot write");
+                link.lose();
+                return std::future::pending().await;
+            }
             Err(_elapsed) => return End::Stalled,
         }
         let bytes = batch.iter().map(Vec::len).sum();

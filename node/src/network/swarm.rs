@@ -11,20 +11,19 @@ use futures::{FutureExt, StreamExt};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{Config, ConnectionId, DialError, NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, identity, noise, ping, quic, tcp, tls, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, identity, noise, ping, quic, tcp, tls};
 use libp2p_connection_limits::ConnectionLimits;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::link::{Common, DRAIN_LIMIT, Link};
+use super::mux::Yamux;
 use super::{NetworkConfig, NetworkError, NetworkEvent, PeerKey, peer, substream};
 
 /// What is said in identify about this program: nothing of its version.
 const IDENTITY_PROTOCOL: &str = "/tsunagi/1";
 /// The most streams a peer may have open on one connection; memory per QUIC connection follows it.
 const STREAMS_MAX: u32 = 32;
-/// The same for yamux.
-const YAMUX_STREAMS_MAX: usize = 64;
 /// The most streams a peer may have in negotiation on one connection.
 const STREAMS_NEGOTIATING_MAX: usize = 8;
 /// The most unread bytes on one QUIC stream, and on one QUIC connection.
@@ -184,7 +183,7 @@ impl Loop {
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 if let Some(link) = self.links.remove(&connection_id) {
-                    link.abandon();
+                    link.lose();
                 }
                 if let Some(peer) = self.unopened.remove(&connection_id) {
                     self.common.tell(NetworkEvent::Unreachable { peer });
@@ -275,11 +274,11 @@ fn build(config: &NetworkConfig, pair: identity::Keypair, common: &Arc<Common>) 
     let parts = |pair: &identity::Keypair| parts(config, pair);
     let builder = SwarmBuilder::with_existing_identity(pair).with_tokio();
     let swarm = if config.noise_fallback {
-        let tcp = builder.with_tcp(tcp_config(), (tls::Config::new, noise::Config::new), yamux_config);
+        let tcp = builder.with_tcp(tcp_config(), (tls::Config::new, noise::Config::new), Yamux::new);
         let both = tcp.map_err(transport)?.with_quic_config(quic_config).with_behaviour(parts).map_err(transport)?;
         both.with_swarm_config(|_| swarm_config(common)).with_connection_timeout(HANDSHAKE_LIMIT).build()
     } else {
-        let tcp = builder.with_tcp(tcp_config(), tls::Config::new, yamux_config);
+        let tcp = builder.with_tcp(tcp_config(), tls::Config::new, Yamux::new);
         let both = tcp.map_err(transport)?.with_quic_config(quic_config).with_behaviour(parts).map_err(transport)?;
         both.with_swarm_config(|_| swarm_config(common)).with_connection_timeout(HANDSHAKE_LIMIT).build()
     };
@@ -310,12 +309,6 @@ fn parts(config: &NetworkConfig, pair: &identity::Keypair) -> Parts {
 
 fn tcp_config() -> tcp::Config {
     tcp::Config::default().nodelay(true)
-}
-
-fn yamux_config() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(YAMUX_STREAMS_MAX);
-    config
 }
 
 fn quic_config(mut config: quic::Config) -> quic::Config {
