@@ -284,14 +284,15 @@ impl Handle {
 
 /// Makes a folder that only this user may enter, its parents too, and opens it.
 fn make_private_folder(path: &Path) -> Result<File, Error> {
+    let fresh = !path.exists();
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let folder = File::open(path)?;
-    let facts = folder.metadata()?;
-    if facts.mode() & 0o077 != 0 {
+    if folder.metadata()?.mode() & 0o077 != 0 {
         folder.set_permissions(Permissions::from_mode(0o700))?;
     }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        File::open(parent)?.sync_all()?;
+    match path.parent().filter(|parent| fresh && !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all()?,
+        None => {}
     }
     Ok(folder)
 }

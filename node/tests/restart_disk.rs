@@ -1,6 +1,8 @@
 //! A node is killed in the middle of its work. What its disk had promised is there afterwards, in
 //! order, and the folder is free for the next process.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic, in its helpers too")]
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
