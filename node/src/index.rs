@@ -29,6 +29,8 @@ const ROW: u8 = b'r';
 const POSITION: &[u8] = b"p";
 /// The file beside sled's folder that stands while an opened index has not yet proved itself.
 const UNPROVED: &str = "unproved";
+/// The file whose lock says that a process has this index.
+const LOCK: &str = "lock";
 /// sled's own folder inside ours.
 const ROWS: &str = "rows";
 
@@ -42,6 +44,7 @@ pub struct SledIndex {
     fault: RefCell<Option<String>>,
     replaced: Option<String>,
     unproved: bool,
+    _lock: File,
 }
 
 impl SledIndex {
@@ -49,9 +52,11 @@ impl SledIndex {
     /// stands in its place.
     ///
     /// # Errors
-    /// [`IndexError`] if even an empty one cannot be made.
+    /// [`IndexError`] if another process has it, or if even an empty one cannot be made.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| says("folder", &error))?;
+        let lock = File::create(folder.join(LOCK)).map_err(|error| says("lock", &error))?;
+        lock.try_lock().map_err(|error| IndexError(format!("another process has it: {error}")))?;
         let mut index = Self {
             folder: folder.to_owned(),
             cache_bytes,
@@ -59,11 +64,15 @@ impl SledIndex {
             fault: RefCell::new(None),
             replaced: None,
             unproved: true,
+            _lock: lock,
         };
         if folder.join(UNPROVED).exists() {
             return index.replace("its last opening did not come to a good end");
         }
-        File::create(folder.join(UNPROVED)).map_err(|error| says("mark", &error))?;
+        if let Err(error) = File::create(folder.join(UNPROVED)) {
+            // sled cannot open on a full disk either; throwing its files away makes the room.
+            return index.replace(&says("mark", &error).0);
+        }
         match open_sled(&index.rows(), index.cache_bytes) {
             Ok(db) => index.db = Some(db),
             Err(IndexError(reason)) => return index.replace(&reason),
@@ -302,6 +311,16 @@ mod tests {
         assert_eq!((index.position(), index.get(b"a")), (Ok(0), Ok(None)));
         drop(index);
         assert_eq!(reopen(&folder).replaced(), None);
+    }
+
+    #[test]
+    fn a_second_owner_is_refused_and_the_first_keeps_its_rows() {
+        let (folder, mut index) = fresh();
+        index.apply(&changes(&[("a", Some("1"))]), 7).unwrap();
+        assert!(SledIndex::open(&folder.path().join("index"), CACHE_BYTES).is_err());
+        drop(index);
+        let index = reopen(&folder);
+        assert_eq!((index.replaced(), index.position()), (None, Ok(7)));
     }
 
     #[test]

@@ -286,7 +286,7 @@ mod tests {
         let sealing: Vec<&str> = loaded.with_prefix(SEALING_PREFIX).map(|(name, _)| name).collect();
         assert_eq!(sealing, ["sealing-1", "sealing-2"]);
 
-        let other = KeyFolder { path: keys.path.clone(), node_key: Secret::random(&mut OsDice) };
+        let other = KeyFolder { node_key: Secret::random(&mut OsDice), ..keys };
         assert!(matches!(other.load(&name("city.keys")), Err(KeyError::Sealed(_))));
     }
 

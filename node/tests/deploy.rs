@@ -43,14 +43,19 @@ fn every_sample_is_taken_by_the_node() {
 fn every_key_of_a_sample_is_explained() {
     for sample in samples() {
         let text = std::fs::read_to_string(&sample).unwrap();
-        let mut before = "";
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        // A comment explains the keys right below it, also through the head of their table.
+        let (mut explained, mut after_comment) = (false, false);
+        for line in text.lines() {
+            if line.starts_with('#') {
+                (explained, after_comment) = (true, true);
+                continue;
+            }
+            if line.is_empty() || (line.starts_with('[') && !after_comment) {
+                explained = false;
+            }
             let key = line.split_once(" = ").map_or("", |(key, _)| key);
-            // What a comment above its table explains needs none of its own, and one comment serves
-            // keys that stand right below each other.
-            let explained = before.starts_with('#') || before.starts_with('[') || before.contains(" = ");
-            assert!(key.is_empty() || line.starts_with('#') || explained, "{}: {key}", sample.display());
-            before = line;
+            assert!(key.is_empty() || explained, "{}: {key}", sample.display());
+            after_comment = false;
         }
     }
 }
