@@ -149,7 +149,7 @@ impl Content {
 
     /// The groups whose fields are left out.
     pub fn masked(&self) -> FieldGroups {
-        self.shown.complement()
+        FieldGroup::ALL.into_iter().filter(|group| !self.shown.contains(*group)).collect()
     }
 
     /// The versions, by first day.
