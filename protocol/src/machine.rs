@@ -26,7 +26,7 @@ use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
 use crate::message::{Body, Outcome, Points, Question, Staff};
-use crate::primitives::{Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
+use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
 use crate::time::{Now, Steady, Timestamp};
 use crate::verify::{Opened, Sealed, Unfit, Verified};
@@ -267,6 +267,8 @@ pub enum Work {
     Unblind(AskId, Box<Unblinding>),
     /// Evaluate hidden points.
     Evaluate(Box<Verified>, Route, Points, Secret),
+    /// Nothing to evaluate: comes back to be refused.
+    Decline(Box<Verified>, Route),
 }
 
 /// What a worker hands back.
@@ -546,9 +548,11 @@ impl Work {
             Self::Unblind(ask, unblinding) => {
                 Done::Event(seat, Event::Unblinded(ask, unblinding.uncover(primitives).map(Box::new)))
             }
+            Self::Decline(verified, route) => Done::Event(seat, Event::Evaluated(verified, route, None)),
             Self::Evaluate(verified, route, points, secret) => {
                 let points: Vec<[u8; 32]> = points.points.iter().map(|point| **point).collect();
-                let evaluated = primitives.evaluate(&secret, &points, dice).ok().map(Box::new);
+                let mut dice = primitives::seeded(&secret, &verified.digest());
+                let evaluated = primitives.evaluate(&secret, &points, &mut dice).ok().map(Box::new);
                 Done::Event(seat, Event::Evaluated(verified, route, evaluated))
             }
         }
@@ -655,6 +659,7 @@ impl core::fmt::Debug for Work {
             Self::Blind(..) => "Blind",
             Self::Unblind(..) => "Unblind",
             Self::Evaluate(..) => "Evaluate",
+            Self::Decline(..) => "Decline",
         })
     }
 }
