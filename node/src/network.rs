@@ -7,6 +7,7 @@
 //! bytes of length, biggest first, and as many bytes as that.
 
 mod counts;
+mod doorway;
 mod frame;
 mod link;
 mod mux;
@@ -134,6 +135,9 @@ pub struct NetworkConfig {
     pub connections_per_peer_max: u32,
     /// The most connections whose handshake is under way, in each direction.
     pub connections_pending_max: u32,
+    /// The most incoming handshakes of one host (an IPv4 address or an IPv6 network of 64 bits); many
+    /// offices may stand behind one gateway.
+    pub connections_pending_per_host_max: u32,
     /// Above this size of the process, in bytes, no new connection is taken.
     pub memory_bytes_max: usize,
     /// The most frames waiting to be sent on one connection.
@@ -158,6 +162,7 @@ impl Default for NetworkConfig {
             connections_max: 4096,
             connections_per_peer_max: 2,
             connections_pending_max: 256,
+            connections_pending_per_host_max: 64,
             memory_bytes_max: 2 << 30,
             outbound_queue_frames_max: 1024,
             outbound_queue_bytes_max: 8 << 20,
@@ -193,12 +198,12 @@ impl Network {
         let (commands, orders) = mpsc::channel(DIALS_WAITING_MAX);
         let common = Arc::new(Common::new(&config, deliver));
         let listening = Arc::new(Mutex::new(Vec::new()));
-        let _inside = runtime.enter();
+        let inside = runtime.enter();
         let (key, swarm) = swarm::Loop::new(&config, *transport_secret, Arc::clone(&common), Arc::clone(&listening))?;
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         runtime.spawn(swarm.run(orders, ready));
         started.recv_timeout(START_LIMIT).map_err(|_elapsed| NetworkError::Late)??;
-        drop(_inside);
+        drop(inside);
         Ok(Self { runtime: Some(runtime), commands, common, listening, key })
     }
 

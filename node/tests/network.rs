@@ -336,9 +336,9 @@ fn a_connection_that_waits_can_be_closed_from_both_ends() {
         (0..100).for_each(|number| one.send(here, &[number; 20_000]));
         assert_eq!(other.frame().0, there);
         if by_waiting_end {
-            other.network.close(there)
+            other.network.close(there);
         } else {
-            one.network.close(here)
+            one.network.close(here);
         }
         assert_eq!(other.closed(), there);
         assert_eq!(one.closed(), here);
@@ -439,6 +439,33 @@ fn there_are_no_more_connections_than_are_allowed() {
     another.dial(&busy);
     assert_eq!(another.unreachable(), busy.network.peer_key());
     greet(&one, here, &busy, there);
+}
+
+#[test]
+fn silent_clients_of_one_host_do_not_keep_another_out() {
+    let config =
+        NetworkConfig { connections_pending_max: 32, connections_pending_per_host_max: 16, ..listening_on(TCP) };
+    let (one, other) = (node(NetworkConfig::default()), node(config));
+    let port: u16 = other.network.listening()[0].split('/').nth(4).unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let silent: Vec<tokio::net::TcpStream> = runtime.block_on(async {
+        let mut silent = Vec::new();
+        for _ in 0..100 {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            silent.push(socket.connect(([127, 0, 0, 1], port).into()).await.unwrap());
+        }
+        silent
+    });
+    // 84 of the hundred by this bound: were it the bound on all, which is 32, it would be 68
+    until("the crowd is turned away", || {
+        let metrics = other.network.metrics();
+        let mut errors = metrics.lines().filter(|line| line.starts_with("libp2p_swarm_connections_incoming_error"));
+        errors.any(|line| line.contains("Denied") && line.ends_with(" 84"))
+    });
+    let (here, there) = one.connect(&other);
+    greet(&one, here, &other, there);
+    drop(silent);
 }
 
 // ── what is refused ──
@@ -580,9 +607,9 @@ fn a_restart_is_seen_as_closed_and_the_peer_can_come_back() {
             let (here, _there) = one.connect(&other);
             let Node { network, .. } = other;
             if graceful {
-                network.stop()
+                network.stop();
             } else {
-                drop(network)
+                drop(network);
             }
             assert_eq!(one.closed(), here, "{address} {graceful}");
             assert_eq!(one.network.send(here, vec![1]), Err(SendError::Gone));

@@ -31,6 +31,7 @@ pub struct Link {
 }
 
 /// The end of the journal, ready to take the next record.
+#[derive(Debug)]
 pub struct Journal {
     secret: Secret,
     segment: u64,
@@ -234,4 +235,16 @@ fn whole(bytes: &[u8]) -> Option<Found<'_>> {
     let sequence = u64::from_be_bytes(*sequence);
     let len = covered.checked_add(DIGEST_BYTES)?;
     Some(Found::Record { header, sealed, sequence, previous: Digest::from_bytes(*previous), digest, len })
+}
+
+impl core::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Opened").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Segment").field("file", &self.file).field("at", &self.at).finish_non_exhaustive()
+    }
 }

@@ -79,3 +79,43 @@ impl core::fmt::Debug for Permit {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::field_group::FieldGroup;
+    use crate::code::job::Job;
+    use crate::code::purpose::Purpose;
+    use crate::fact::Nature;
+    use crate::fact::vector::{ConsentState, ProtectionState, ServiceClass};
+    use crate::id::party::PartyKind;
+
+    #[test]
+    fn a_permit_names_what_was_permitted_and_not_the_person_in_debug() {
+        let person = PersonId::parse("131235:0000123456").unwrap();
+        let facts = Facts {
+            role: PartyKind::Office,
+            own_insurer: false,
+            service: ServiceClass::Care,
+            job: Job::CareWorker,
+            purpose: Purpose::ServiceProvision,
+            kind: RecordKind::CertificationSurvey,
+            relationship: Some(Nature::Service),
+            consent: ConsentState::Withdrawn,
+            protection: ProtectionState::None,
+            staff_proven: false,
+            disaster: false,
+            by_self: false,
+        };
+        let mut judge = Judge::shipped();
+        let permit = authorise(&mut judge, &facts, &person, RecordKind::InsuranceCard).unwrap();
+        assert_eq!((permit.person(), permit.kind()), (&person, RecordKind::InsuranceCard));
+        assert_eq!(permit.groups(), FieldGroups::ALL.without(FieldGroup::Content).without(FieldGroup::Narrative));
+        assert_eq!(permit.policy(), judge.digest());
+        let reasons = ["1.3/card-offices", "1.3/reading-shows-all-groups", "7.19/no-consent-hides-content"];
+        assert_eq!(permit.reasons(), reasons);
+        assert!(!format!("{permit:?}").contains(person.insured().expose()));
+        let survey = authorise(&mut judge, &facts, &person, RecordKind::CertificationSurvey);
+        assert_eq!(survey.err(), Some(Denial::NotPermitted));
+    }
+}

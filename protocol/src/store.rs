@@ -6,6 +6,8 @@
 //! served. After any error in a commit the store takes no more: the process stops and opens it again.
 
 pub mod name;
+pub mod scrub;
+pub mod snapshot;
 pub mod staged;
 pub(crate) mod state;
 pub(crate) mod tally;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
+use crate::book::Book;
 use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, FileName};
 use crate::index::{Changes, Index, IndexError};
@@ -33,6 +36,9 @@ use crate::vault::{Label, SealedKey, Vault};
 
 use name::Kind;
 use nodes::{Growth, Memory, View};
+use opening::Base;
+use scrub::Scrub;
+use snapshot::Snapshot;
 use staged::{Staged, StagedKey, StagedSeat};
 use state::{Append, Change, Forgotten, Record, SeatState, State};
 use tally::{CHECK_BYTES, Tally};
@@ -79,6 +85,7 @@ pub struct Position {
 }
 
 /// Who signs for a seat.
+#[derive(Debug)]
 pub struct Signer {
     /// The seat.
     pub seat: Seat,
@@ -89,9 +96,11 @@ pub struct Signer {
 }
 
 /// What the store seals with.
+#[derive(Clone, Debug)]
 pub struct StoreSecret {
     journal: Secret,
     vault: Secret,
+    book: Secret,
 }
 
 /// The place of a leaf in a seat's ledger, or in the ledger as it will be after the commit.
@@ -177,6 +186,12 @@ pub struct Store {
     vault: Vault,
     state: State,
     ledgers: BTreeMap<Seat, Ledger>,
+    secret: StoreSecret,
+    /// What the newest book covers, and that book.
+    base: Base,
+    book: Option<Book>,
+    snapshot: Option<Snapshot>,
+    scrub: Option<Scrub>,
     stopped: bool,
 }
 
@@ -281,15 +296,19 @@ impl Store {
     }
 
     /// Reads each old row, so that the tally can let go of it.
-    fn rows_after(&self, staged: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Rows, StoreError> {
+    fn rows_after(&mut self, staged: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Rows, StoreError> {
         let mut rows = Rows { changes: Vec::with_capacity(staged.len()), checks: Vec::new(), tally: self.state.index };
         for (key, value) in staged {
-            if let Some(old) = self.row(&key)? {
-                rows.tally.remove(tally::row(&key, &old));
+            let old = self.row(&key)?.map(|old| tally::row(&key, &old));
+            if let Some(old) = old {
+                rows.tally.remove(old);
             }
             let digest = value.as_ref().map(|value| tally::row(&key, value));
             if let Some(digest) = digest {
                 rows.tally.add(digest);
+            }
+            if let Some(scrub) = &mut self.scrub {
+                scrub.follow(&key, old, digest);
             }
             rows.checks.push(digest.map(tally::check).unwrap_or_default());
             rows.changes.push(Change { key: key.into(), value: value.map(Into::into) });
@@ -625,7 +644,7 @@ impl StoreSecret {
     /// Derives what the store seals with from the node's secret.
     pub fn derive(secret: &Secret) -> Self {
         let of = |what: &[u8]| primitives::derive(secret.expose(), b"tsunagi store", what);
-        Self { journal: of(b"journal"), vault: of(b"vault") }
+        Self { journal: of(b"journal"), vault: of(b"vault"), book: of(b"book") }
     }
 }
 

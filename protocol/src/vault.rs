@@ -204,6 +204,18 @@ impl Vault {
     }
 }
 
+impl core::fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl core::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Vault").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
 fn damaged() -> StoreError {
     StoreError::damaged(&name::of(Kind::Vault), 0)
 }

@@ -6,6 +6,8 @@
 //! others), and around a hundred permitted ones everything that differs in a single fact. The ignored
 //! test takes every vector there is (`--release -- --ignored`; minutes).
 
+#![expect(clippy::indexing_slicing, reason = "a number out of range shall fail the test")]
+
 use protocol::code::field_group::FieldGroup::{self, Card, Contact, Content, Narrative, Place};
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
@@ -232,7 +234,7 @@ fn hold_the_edges(kind: RecordKind) {
 fn the_product_of_all_facts_is_as_large_as_said() {
     assert_eq!(VALUES.iter().product::<usize>(), VECTORS);
     assert_eq!(neighbours(0).len(), VALUES.iter().map(|values| values - 1).sum::<usize>());
-    assert!(VALUES.iter().all(|values| STEP % values != 0 && values % STEP != 0));
+    assert!(VALUES.iter().all(|values| !STEP.is_multiple_of(*values) && !values.is_multiple_of(STEP)));
 }
 
 #[test]
@@ -399,6 +401,15 @@ fn a_rule_that_errs_denies_instead_of_being_skipped() {
     let broken = judge.judge(&care_manager());
     assert_eq!(broken.verdict, Err(Denial::PolicyBroken));
     assert!(judge.judge(&Facts { kind: RecordKind::InsuranceCard, ..care_manager() }).verdict.is_ok());
+}
+
+#[test]
+fn a_fact_the_schema_has_no_word_for_denies() {
+    let schema = include_str!("../policy/schema.cedarschema").replace(r#""social-worker", "#, "");
+    let common = ("common", include_str!("../policy/common.cedar"));
+    let mut judge = Judge::load(&[common], &schema).unwrap();
+    let verdict = |job| judge.judge(&Facts { job, ..care_manager() }).verdict;
+    assert_eq!([Job::Nurse, Job::SocialWorker].map(verdict), [Err(Denial::NotPermitted), Err(Denial::PolicyBroken)]);
 }
 
 #[test]

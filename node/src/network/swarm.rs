@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::link::{Common, DRAIN_LIMIT, Link};
 use super::mux::Yamux;
-use super::{NetworkConfig, NetworkError, NetworkEvent, PeerKey, peer, substream};
+use super::{NetworkConfig, NetworkError, NetworkEvent, PeerKey, doorway, peer, substream};
 
 /// What is said in identify about this program: nothing of its version.
 const IDENTITY_PROTOCOL: &str = "/tsunagi/1";
@@ -47,6 +47,7 @@ pub(crate) enum Command {
 /// Everything libp2p does on each connection.
 #[derive(NetworkBehaviour)]
 struct Parts {
+    doorway: doorway::Behaviour,
     limits: libp2p_connection_limits::Behaviour,
     memory: libp2p_memory_connection_limits::Behaviour,
     substream: substream::Behaviour,
@@ -298,7 +299,9 @@ fn parts(config: &NetworkConfig, pair: &identity::Keypair) -> Parts {
         .with_agent_version(IDENTITY_PROTOCOL.to_owned())
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
+    let per_host_max = usize::try_from(config.connections_pending_per_host_max).unwrap_or(usize::MAX);
     Parts {
+        doorway: doorway::Behaviour::new(per_host_max),
         limits: libp2p_connection_limits::Behaviour::new(limits),
         memory: libp2p_memory_connection_limits::Behaviour::with_max_bytes(config.memory_bytes_max),
         substream: substream::Behaviour::new(config.opening_limit),

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::book::Book;
 use crate::digest::Digest;
 use crate::disk::{Disk, FileName};
-use crate::index::{Index, IndexError};
+use crate::index::{Changes, Index, IndexError};
 use crate::journal::{Journal, Link, Segment};
 use crate::ledger::leaf::LEAF_BYTES;
 use crate::ledger::tree;
@@ -18,9 +19,10 @@ use crate::vault::{Label, Vault};
 
 use super::name::{self, Kind};
 use super::nodes::{self, Memory};
+use super::scrub::Scrub;
 use super::state::{Append, Change, Record, State};
 use super::tally::{self, Tally};
-use super::{KEY_BYTES_MAX, Ledger, Roll, Seat, Signer, Store, StoreError, StoreSecret, checked_row, roll};
+use super::{Ledger, Roll, Seat, Signer, Store, StoreError, StoreSecret, roll, snapshot};
 
 /// The most rows of the index read at once while it is scanned.
 const ROWS_PER_SCAN: usize = 512;
@@ -43,7 +45,7 @@ pub struct Opened {
 }
 
 /// What is true before the first record that is replayed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Base {
     pub(super) link: Link,
     pub(super) state: State,
@@ -51,8 +53,15 @@ pub(super) struct Base {
     pub(super) segment: u64,
 }
 
+impl Base {
+    /// Before the first commit.
+    pub(super) fn start() -> Self {
+        Self { link: Link::START, state: State::default(), segment: 1 }
+    }
+}
+
 /// The journal's segments, by number, with their lengths.
-type Segments = BTreeMap<u64, u64>;
+pub(super) type Segments = BTreeMap<u64, u64>;
 
 impl Store {
     /// Opens what lies on `disk`, mends rolls and index, and signs the head of every seat.
@@ -71,12 +80,14 @@ impl Store {
             disk.remove(&name::of(draft)).map_err(StoreError::Disk)?;
         }
         let files: BTreeMap<FileName, u64> = disk.list().map_err(StoreError::Disk)?.into_iter().collect();
-        let base = Base { link: Link::START, state: State::default(), segment: 1 };
+        let book = snapshot::newest(disk.as_ref(), &files, &secret.book)?;
+        let base = book.as_ref().map_or_else(|| Ok(Base::start()), snapshot::base_of)?;
 
         let mut opened = Opened::default();
-        let replayed = replay(disk.as_mut(), &secret.journal, &files, &base, &mut opened)?;
+        let replayed = replay(disk.as_mut(), &secret.journal, &files, &base, index.position().ok(), &mut opened)?;
         let vault = open_vault(disk.as_mut(), &secret.vault, &files, &replayed, &mut opened)?;
-        open_index(disk.as_ref(), index.as_mut(), &secret.journal, &base, &replayed, &mut opened)?;
+        open_index(disk.as_ref(), index.as_mut(), &secret.journal, book.as_ref(), &base, &replayed, &mut opened)?;
+        snapshot::remove_covered(disk.as_mut(), &base, book.as_ref())?;
 
         let mut memories = replayed.memories;
         let mut ledgers = BTreeMap::new();
@@ -87,8 +98,22 @@ impl Store {
             ledgers.insert(seat, Ledger::new(signer, memory, state.size, state.root, primitives.as_ref()));
         }
         opened.sequence = replayed.journal.link().sequence;
-        let (journal, state) = (replayed.journal, replayed.state);
-        Ok((Self { disk, index, primitives, journal, vault, state, ledgers, stopped: false }, opened))
+        let store = Self {
+            disk,
+            index,
+            primitives,
+            secret: secret.clone(),
+            journal: replayed.journal,
+            vault,
+            state: replayed.state,
+            ledgers,
+            base,
+            book,
+            snapshot: None,
+            scrub: None,
+            stopped: false,
+        };
+        Ok((store, opened))
     }
 }
 
@@ -107,26 +132,43 @@ fn replay(
     secret: &Secret,
     files: &BTreeMap<FileName, u64>,
     base: &Base,
+    position: Option<u64>,
     opened: &mut Opened,
 ) -> Result<Replayed, StoreError> {
     let mut segments = segments_of(files)?;
-    let mut rolls = Rolls::load(disk, files, base)?;
+    let torn = find_end(disk, &mut segments)?;
+    // Whether the journal lost anything is found out before anything is cut or mended.
+    let mut walk = Walk::new(segments.clone(), base.link);
     let mut state = base.state.clone();
     let mut forgotten = Vec::new();
-
-    // The end is cut and synced first, since a roll is mended only from what is known to be durable.
-    cut_end(disk, &mut segments, opened)?;
-    let mut walk = Walk::new(segments.clone(), base.link);
     while let Some((link, record)) = walk.next(disk, secret)? {
-        rolls.put(disk, &record, opened)?;
         forgotten.extend(record.forgotten.iter().map(|who| (link.sequence, who.seat, Label::from_bytes(who.label))));
         state = record.after;
+    }
+    let link = walk.link()?;
+    if is_ahead(files, position, &state, link) {
+        let (number, len) = segments.last_key_value().map_or((base.segment, 0), |(number, len)| (*number, *len));
+        return Err(StoreError::damaged(&name::of(Kind::Journal(number)), len));
+    }
+    if let Some((file, end, bytes)) = torn {
+        disk.truncate(&file, end).map_err(StoreError::Disk)?;
+        opened.torn_bytes = bytes;
+    }
+    if let Some((number, _len)) = segments.last_key_value() {
+        // The process may have died between append and sync: what is built on from here must be durable.
+        disk.sync(&name::of(Kind::Journal(*number))).map_err(StoreError::Disk)?;
+    }
+
+    let mut rolls = Rolls::load(disk, files, base)?;
+    let mut walk = Walk::new(segments.clone(), base.link);
+    while let Some((_link, record)) = walk.next(disk, secret)? {
+        rolls.put(disk, &record, opened)?;
     }
     rolls.hold_against(&state)?;
     let (segment, len) = segments.last_key_value().map_or((base.segment, 0), |(number, len)| {
         if *number < base.segment { (base.segment, 0) } else { (*number, *len) }
     });
-    let journal = Journal::new(secret.clone(), segment, len, walk.link()?);
+    let journal = Journal::new(secret.clone(), segment, len, link);
     Ok(Replayed { journal, state, segments, memories: rolls.memories, forgotten })
 }
 
@@ -142,25 +184,33 @@ fn segments_of(files: &BTreeMap<FileName, u64>) -> Result<Segments, StoreError> 
     Ok(segments)
 }
 
-/// Cuts a torn end off the last segment and makes what stays durable.
-fn cut_end(disk: &mut dyn Disk, segments: &mut Segments, opened: &mut Opened) -> Result<(), StoreError> {
-    let Some((number, len)) = segments.last_key_value().map(|(number, len)| (*number, *len)) else { return Ok(()) };
+/// Finds where the last segment ends, leaving a torn end out of `segments`; that is returned, with its
+/// offset and length.
+fn find_end(disk: &dyn Disk, segments: &mut Segments) -> Result<Option<(FileName, u64, u64)>, StoreError> {
+    let Some((number, len)) = segments.last_key_value().map(|(number, len)| (*number, *len)) else { return Ok(None) };
     let mut segment = Segment::read(disk, number, len)?;
     while segment.skip() {}
     let end = segment.offset();
-    if end < len {
-        if !segment.is_torn_here() {
-            return Err(StoreError::damaged(segment.file(), end));
-        }
-        opened.torn_bytes = len.saturating_sub(end);
-        disk.truncate(segment.file(), end).map_err(StoreError::Disk)?;
-        segments.insert(number, end);
+    if end == len {
+        return Ok(None);
     }
-    // The process may have died between append and sync: what is built on from here must be durable.
-    disk.sync(segment.file()).map_err(StoreError::Disk)
+    if !segment.is_torn_here() {
+        return Err(StoreError::damaged(segment.file(), end));
+    }
+    segments.insert(number, end);
+    Ok(Some((segment.file().clone(), end, len.saturating_sub(end))))
+}
+
+/// Whether a roll or the index went further than the journal. They come after it, so what they have
+/// more was acknowledged, and the journal lost it.
+fn is_ahead(files: &BTreeMap<FileName, u64>, position: Option<u64>, state: &State, link: Link) -> bool {
+    let longer =
+        |(file, len): (&FileName, &u64)| name::roll(file).is_some_and(|(seat, of)| state.seat(seat).len(of) < *len);
+    position.is_some_and(|position| position > link.sequence) || files.iter().any(longer)
 }
 
 /// A way through the journal, record by record.
+#[derive(Debug)]
 pub(super) struct Walk {
     ahead: Segments,
     current: Option<Segment>,
@@ -188,6 +238,10 @@ impl Walk {
             let link = match self.link {
                 Some(link) => link,
                 None => match segment.peek()? {
+                    // What comes first must not come behind the base: records between would be missing.
+                    Some(link) if link.sequence > self.base.sequence => {
+                        return Err(StoreError::damaged(segment.file(), at));
+                    }
                     Some(link) => self.joined(link, &segment, at)?,
                     None => continue,
                 },
@@ -214,15 +268,12 @@ impl Walk {
         Ok(link)
     }
 
-    /// A way that begins behind `base`, or passes it by another record, does not lead on from it.
+    /// The way must pass through `base` itself.
     fn joined(&self, link: Link, segment: &Segment, at: u64) -> Result<Link, StoreError> {
-        let apart = if self.link.is_none() && link.sequence > self.base.sequence {
-            // The first record of all: only its predecessor can be held against the base.
-            segment.offset() == at
-        } else {
-            link.sequence == self.base.sequence && link.digest != self.base.digest
-        };
-        if apart { Err(StoreError::damaged(segment.file(), at)) } else { Ok(link) }
+        if link.sequence == self.base.sequence && link != self.base {
+            return Err(StoreError::damaged(segment.file(), at));
+        }
+        Ok(link)
     }
 }
 
@@ -332,7 +383,7 @@ impl Rolls {
         Ok(())
     }
 
-    /// A roll that goes beyond the journal shows that the journal lost a commit: rolls come after it.
+    /// Every roll ends where the last commit says.
     fn hold_against(&self, state: &State) -> Result<(), StoreError> {
         let written = state.seats.iter().flat_map(|state| Roll::ALL.map(|of| (state.seat, of)));
         for (seat, of) in self.ends.keys().copied().chain(written) {
@@ -376,16 +427,12 @@ fn open_index(
     disk: &dyn Disk,
     index: &mut dyn Index,
     secret: &Secret,
+    book: Option<&Book>,
     base: &Base,
     replayed: &Replayed,
     opened: &mut Opened,
 ) -> Result<(), StoreError> {
-    let last = replayed.journal.link().sequence;
     let position = index.position().ok();
-    if position.is_some_and(|position| position > last) {
-        // The index follows the journal, so the journal lost a commit.
-        return Err(StoreError::damaged(&name::of(Kind::Journal(replayed.journal.segment())), 0));
-    }
     if let Some(position) = position.filter(|position| *position >= base.link.sequence) {
         let walk = Walk::new(replayed.segments.clone(), base.link);
         let tried = reapply(disk, index, secret, walk, position).and_then(|commits| Ok((commits, scan(index)?)));
@@ -400,6 +447,9 @@ fn open_index(
     }
     opened.index_rebuilt = true;
     index.clear().map_err(StoreError::Index)?;
+    if let Some(book) = book {
+        copy_book(disk, index, book, base.link.sequence)?;
+    }
     reapply(disk, index, secret, Walk::new(replayed.segments.clone(), base.link), base.link.sequence)?;
     if scan(index)? == replayed.state.index {
         Ok(())
@@ -428,28 +478,25 @@ fn reapply(
     Ok(commits)
 }
 
+/// Fills an empty index with the rows of a book; the position comes with the last of them.
+fn copy_book(disk: &dyn Disk, index: &mut dyn Index, book: &Book, sequence: u64) -> Result<(), StoreError> {
+    for number in 0..book.pages() {
+        let rows = book.page(disk, number)?;
+        let changes: Vec<Change> =
+            rows.into_iter().map(|(key, value)| Change { key: key.into(), value: Some(value.into()) }).collect();
+        let checks = changes.iter().map(check_of).collect();
+        super::apply(index, changes, checks, 0, 0).map_err(StoreError::Index)?;
+    }
+    index.apply(&Changes::new(), sequence).map_err(StoreError::Index)
+}
+
 fn check_of(change: &Change) -> [u8; tally::CHECK_BYTES] {
     change.value.as_ref().map(|value| tally::check(tally::row(&change.key, value))).unwrap_or_default()
 }
 
 /// Reads the whole index, each row against its checksum.
 fn scan(index: &dyn Index) -> Result<Tally, StoreError> {
-    let mut tally = Tally::default();
-    let mut from = Vec::new();
-    loop {
-        let rows = index.range(&from, &KEYS_END, ROWS_PER_SCAN).map_err(StoreError::Index)?;
-        let full = rows.len() >= ROWS_PER_SCAN;
-        for (key, stored) in rows {
-            let value = checked_row(&key, stored)?;
-            tally.add(tally::row(&key, &value));
-            from = key;
-        }
-        if !full {
-            return Ok(tally);
-        }
-        from.push(0);
-    }
+    let mut scrub = Scrub::default();
+    while !scrub.go_on(index, ROWS_PER_SCAN)? {}
+    Ok(scrub.tally())
 }
-
-/// Behind every key.
-pub(super) const KEYS_END: [u8; KEY_BYTES_MAX + 1] = [0xff; KEY_BYTES_MAX + 1];
