@@ -1,9 +1,12 @@
 //! Every kind of record against its vectors: the good one in JSON and in CBOR, and the spoiled ones
 //! with the field that has to be named. `vectors/records/README.md` says what the files hold.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use protocol::code::field_group::{FieldGroup, FieldGroups};
 use protocol::code::record_kind::RecordKind;
 use protocol::record::Record;
@@ -243,7 +246,11 @@ proptest! {
     }
 
     #[test]
-    fn a_record_with_anything_in_a_field_is_refused_or_comes_back(kind in any_kind(), at in any::<proptest::sample::Index>(), held in any_json()) {
+    fn a_record_with_anything_in_a_field_is_refused_or_comes_back(
+        kind in any_kind(),
+        at in any::<Index>(),
+        held in any_json(),
+    ) {
         let mut json: Json = serde_json::from_str(form(kind).example).unwrap();
         let name = at.get(form(kind).fields).name;
         json[name] = held;
@@ -265,7 +272,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_byte_is_refused_or_another_record(kind in any_kind(), at in any::<proptest::sample::Index>(), bit in 0..8_u8) {
+    fn a_flipped_byte_is_refused_or_another_record(
+        kind in any_kind(),
+        at in any::<Index>(),
+        bit in 0..8_u8,
+    ) {
         let mut bytes = good(kind).encode();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;

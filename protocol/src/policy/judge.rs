@@ -145,7 +145,8 @@ impl Judge {
                 Ruling::denied(Denial::Unrelated)
             }
             Some(ruling) => ruling,
-            None => Ruling::denied(Denial::PolicyBroken),
+            // Not remembered: a rule may have failed for want of stack.
+            None => return Ruling::denied(Denial::PolicyBroken),
         };
         if self.rulings.len() >= RULINGS_MAX {
             self.rulings.clear();
