@@ -1,1 +1,4 @@
-//! x
+//! The whole network on one seed, for auditors: the same machines, the same journal, a simulated world.
+
+pub mod disk;
+pub mod index;

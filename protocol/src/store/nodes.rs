@@ -13,7 +13,7 @@ use crate::ledger::tree::{self, Nodes};
 use super::{Seat, StoreError, roll};
 
 /// The most hashes of a seat kept in memory besides the right edge.
-pub const RECENT_NODES_MAX: usize = 65_536;
+pub(super) const RECENT_NODES_MAX: usize = 65_536;
 
 /// What of a tree's hashes is in memory.
 #[derive(Default)]

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::digest::Digest;
 
 /// The length of the checksum behind each stored row, in bytes.
-pub const CHECK_BYTES: usize = 8;
+pub(crate) const CHECK_BYTES: usize = 8;
 
 /// Row count and wrapping sum of the rows' digests. Guards against faults of the machine, not against
 /// somebody who picks the rows.
@@ -44,13 +44,13 @@ impl Tally {
 }
 
 /// The digest of a row.
-pub fn row(key: &[u8], value: &[u8]) -> Digest {
+pub(crate) fn row(key: &[u8], value: &[u8]) -> Digest {
     let len = u32::try_from(key.len()).unwrap_or(u32::MAX);
     Digest::of_parts(&[b"row", &len.to_be_bytes(), key, value])
 }
 
 /// The first bytes of a digest, as they stand behind what it covers.
-pub fn check(digest: Digest) -> [u8; CHECK_BYTES] {
+pub(crate) fn check(digest: Digest) -> [u8; CHECK_BYTES] {
     let mut out = [0; CHECK_BYTES];
     out.iter_mut().zip(digest.as_bytes()).for_each(|(slot, byte)| *slot = *byte);
     out
