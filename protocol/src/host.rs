@@ -18,6 +18,7 @@ use crate::gate::{Gate, NotAdmitted, Notice, Presentation, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::party::PartyId;
 use crate::key::{KeyId, PublicKey};
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
@@ -27,6 +28,7 @@ use crate::store::{Key, Seat, Store, StoreError};
 use crate::table;
 use crate::time::{Now, Span, Steady};
 use crate::verify::{Opener, Sealed, Unfit};
+use crate::witness::Cosigning;
 
 /// What reaches the host.
 #[derive(Debug)]
@@ -149,6 +151,8 @@ pub struct Office {
     pub sealing: BTreeMap<KeyId, (Suite, Arc<dyn SealingKey>)>,
     /// Its signed statement, if it is a member.
     pub statement: Option<Vec<u8>>,
+    /// Goes to witnesses with its heads, if it is a member.
+    pub cosigning: Option<Cosigning>,
 }
 
 /// Everything one process decides.
@@ -179,13 +183,21 @@ struct Link {
 #[derive(Default)]
 struct Dialled {
     connection: Option<u64>,
-    queued: VecDeque<(Seat, ExchangeId, Vec<u8>)>,
+    queued: VecDeque<(Seat, ExchangeId, Parcel)>,
+}
+
+/// What goes to a member in a frame with a number.
+enum Parcel {
+    Request(Vec<u8>),
+    Cosign { note: Arc<SignedCheckpoint>, from: u64, proof: Vec<Digest> },
 }
 
 struct Waiting {
     seat: Seat,
     exchange: ExchangeId,
     connection: u64,
+    /// The head a witness was asked to cosign.
+    note: Option<Arc<SignedCheckpoint>>,
 }
 
 struct Context {
@@ -230,7 +242,8 @@ impl Host {
     pub fn deadline(&self) -> Option<Steady> {
         let requesters = self.offices.values().filter_map(|office| office.requester.deadline());
         let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
-        requesters.chain(machines).map(|(at, _what)| at).min()
+        let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
+        requesters.chain(machines).map(|(at, _what)| at).chain(heads).min()
     }
 
     /// Whether there is something to commit that no event will bring.
@@ -295,7 +308,7 @@ impl Host {
         let committed = store.commit(staged)?;
         let mut effects: Vec<_> = out.take_counts().into_iter().map(Effect::Count).collect();
         for action in out.release(store, &committed)? {
-            self.act(action, now, &mut effects);
+            self.act(action, store, now, &mut effects)?;
         }
         Ok(effects)
     }
@@ -310,6 +323,17 @@ impl Host {
     ) -> Result<(), StoreError> {
         let Some(office) = self.offices.get_mut(&seat) else { return Ok(()) };
         let Some(event) = office.requester.handle(event, gate, batch, out)? else { return Ok(()) };
+        let event = match (event, &mut office.cosigning) {
+            (Event::Cosigned(attempt, verdict, sent), Some(cosigning)) => {
+                let primitives = self.primitives.as_ref();
+                return cosigning.take(attempt, verdict, sent.as_deref(), gate, primitives, batch, out);
+            }
+            (Event::Deadline, Some(cosigning)) => {
+                cosigning.go(gate, batch, out);
+                Event::Deadline
+            }
+            (event, _cosigning) => event,
+        };
         match &mut office.machine {
             Some(machine) => machine.handle(event, gate, batch, out),
             None => Ok(()),
@@ -324,20 +348,31 @@ impl Host {
     fn due(&self, now: Steady) -> Vec<Seat> {
         let is_due = |office: &Office| {
             let machine = office.machine.as_ref().and_then(|machine| machine.deadline());
-            [office.requester.deadline(), machine].into_iter().flatten().any(|(at, _what)| at <= now)
+            let heads = office.cosigning.as_ref().map(|cosigning| (cosigning.deadline(), "heads"));
+            [office.requester.deadline(), machine, heads].into_iter().flatten().any(|(at, _what)| at <= now)
         };
         self.offices.iter().filter(|(_seat, office)| is_due(office)).map(|(seat, _office)| *seat).collect()
     }
 
-    fn act(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+    fn act(&mut self, action: Action, store: &Store, now: Now, out: &mut Vec<Effect>) -> Result<(), StoreError> {
         match action {
             Action::Work(seat, work) => out.push(Effect::Work(seat, work)),
-            Action::Transmit { seat, to, exchange, bytes } => self.transmit(seat, &to, exchange, bytes, now, out),
+            Action::Transmit { seat, to, exchange, bytes } => {
+                self.transmit(seat, &to, exchange, Parcel::Request(bytes), now, out);
+            }
+            Action::Cosign { seat, to, attempt, from } => {
+                if let Some(head) = store.head(seat) {
+                    let note = Arc::clone(&head.note);
+                    let proof = store.consistency(seat, from)?;
+                    self.transmit(seat, &to, attempt, Parcel::Cosign { note, from, proof }, now, out);
+                }
+            }
             Action::Reply(route, frame) => send(out, route.connection, &frame),
             Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
             Action::Imported(id, result) => out.push(Effect::Imported(id, result)),
             Action::Alarm(what) => out.push(Effect::Alarm(what)),
         }
+        Ok(())
     }
 
     // ── connections ──
@@ -387,7 +422,7 @@ impl Host {
 
     fn unreachable(&mut self, peer: &PublicKey) -> Option<(Seat, Event)> {
         let dialled = self.dialled.remove(peer)?;
-        dialled.queued.into_iter().next_back().map(|(seat, exchange, _bytes)| (seat, Event::Lost(exchange)))
+        dialled.queued.into_iter().next_back().map(|(seat, exchange, _parcel)| (seat, Event::Lost(exchange)))
     }
 
     /// Sends a request over the connection to a member, making one if there is none; to a seat of our own it
@@ -397,13 +432,16 @@ impl Host {
         seat: Seat,
         to: &PartyId,
         exchange: ExchangeId,
-        bytes: Vec<u8>,
+        parcel: Parcel,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         if self.seats.contains_key(to) {
-            let id = self.wait_for(seat, exchange, crate::machine::Route::OWN);
-            self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            // A witness does not cosign for its own operator, so only requests go this way.
+            if let Parcel::Request(bytes) = parcel {
+                let id = self.wait_for(seat, exchange, crate::machine::Route::OWN, None);
+                self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            }
             return;
         }
         let Some(statement) = self.gate.statement(to, now.wall) else { return };
@@ -413,26 +451,31 @@ impl Host {
         if let Some(connection) = dialled.connection
             && self.links.get(&connection).is_some_and(|link| link.welcomed.contains(&seat))
         {
-            let id = self.wait_for(seat, exchange, connection);
-            send(out, connection, &Frame::Request(id, bytes.into()));
+            self.post(seat, exchange, parcel, connection, out);
             return;
         }
         let is_first = dialled.connection.is_none() && dialled.queued.is_empty();
         if dialled.queued.len() < limits::OPEN_ASKS_MAX {
-            dialled.queued.push_back((seat, exchange, bytes));
+            dialled.queued.push_back((seat, exchange, parcel));
         }
         if is_first {
             out.push(Effect::Dial { peer, addresses });
         }
     }
 
-    fn wait_for(&mut self, seat: Seat, exchange: ExchangeId, connection: u64) -> u64 {
+    fn wait_for(
+        &mut self,
+        seat: Seat,
+        exchange: ExchangeId,
+        connection: u64,
+        note: Option<Arc<SignedCheckpoint>>,
+    ) -> u64 {
         let id = self.next_frame;
         self.next_frame = id.saturating_add(1);
         if self.waiting.len() >= WAITING_MAX {
             self.waiting.pop_first();
         }
-        self.waiting.insert(id, Waiting { seat, exchange, connection });
+        self.waiting.insert(id, Waiting { seat, exchange, connection, note });
         id
     }
 
@@ -443,12 +486,26 @@ impl Host {
         let Some(dialled) = self.dialled.get_mut(&link.peer) else { return };
         let queued = std::mem::take(&mut dialled.queued);
         let (ready, kept): (VecDeque<_>, VecDeque<_>) =
-            queued.into_iter().partition(|(waiting, _exchange, _bytes)| *waiting == seat);
+            queued.into_iter().partition(|(waiting, _exchange, _parcel)| *waiting == seat);
         dialled.queued = kept;
-        for (seat, exchange, bytes) in ready {
-            let id = self.wait_for(seat, exchange, connection);
-            send(out, connection, &Frame::Request(id, bytes.into()));
+        for (seat, exchange, parcel) in ready {
+            self.post(seat, exchange, parcel, connection, out);
         }
+    }
+
+    fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
+        let frame = match parcel {
+            Parcel::Request(bytes) => {
+                let id = self.wait_for(seat, exchange, connection, None);
+                Frame::Request(id, bytes.into())
+            }
+            Parcel::Cosign { note, from, proof } => {
+                let bytes = note.as_bytes().to_vec();
+                let id = self.wait_for(seat, exchange, connection, Some(note));
+                Frame::Cosign(id, bytes.into(), from, proof)
+            }
+        };
+        send(out, connection, &frame);
     }
 
     // ── frames ──
@@ -500,7 +557,7 @@ impl Host {
             Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
             Frame::Cosigned(number, verdict) => {
                 let waiting = self.waiting.remove(&number)?;
-                Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict)))
+                Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict, waiting.note)))
             }
         }
     }

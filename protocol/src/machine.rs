@@ -194,8 +194,8 @@ pub enum Event {
         /// The proof.
         proof: Vec<Digest>,
     },
-    /// A witness's verdict.
-    Cosigned(ExchangeId, Verdict),
+    /// A witness's verdict, and the head it is about.
+    Cosigned(ExchangeId, Verdict, Option<Arc<SignedCheckpoint>>),
     /// The moment named by `deadline` came.
     Deadline,
 }
@@ -218,6 +218,17 @@ pub enum Action {
     },
     /// Send a frame on a connection.
     Reply(Route, Frame),
+    /// Ask a witness to cosign our newest head.
+    Cosign {
+        /// From which seat.
+        seat: Seat,
+        /// Which witness.
+        to: PartyId,
+        /// The name of this attempt.
+        attempt: ExchangeId,
+        /// The size it cosigned last.
+        from: u64,
+    },
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.

@@ -371,6 +371,21 @@ impl Store {
 
 /// What batches read.
 impl Store {
+    /// How a seat's newest head follows from an earlier size of the same ledger; empty for 0 and for sizes
+    /// it never had.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn consistency(&self, seat: Seat, from: u64) -> Result<Vec<Digest>, StoreError> {
+        let Some(ledger) = self.ledgers.get(&seat) else { return Err(StoreError::Foreign) };
+        let size = ledger.head.size;
+        if from == 0 || from > size {
+            return Ok(Vec::new());
+        }
+        let view = View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
+        tree::consistency(from, size, &view)
+    }
+
     pub(crate) const fn vault(&self) -> &Vault {
         &self.vault
     }
