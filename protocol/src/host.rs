@@ -246,6 +246,11 @@ impl Host {
         requesters.chain(machines).map(|(at, _what)| at).chain(heads).min()
     }
 
+    /// Whether an ask of our own has not ended yet.
+    pub fn waits(&self) -> bool {
+        self.offices.values().any(|office| office.requester.waits())
+    }
+
     /// Whether there is something to commit that no event will bring.
     pub fn has_rows(&self) -> bool {
         !self.rows.is_empty()

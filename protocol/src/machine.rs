@@ -10,6 +10,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use crate::batch::Batch;
+use crate::binding::Binding;
 use crate::cbor;
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
@@ -71,6 +72,13 @@ pub enum Wish {
     },
     /// Who looked at them.
     History,
+    /// Register in the directory that this home is theirs; an insurer's own staff wish it.
+    Registration {
+        /// The home.
+        home: Binding,
+        /// The registrant's number for it, above its last.
+        number: u64,
+    },
 }
 
 /// How an ask ended. Every ask ends.

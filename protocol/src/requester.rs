@@ -30,7 +30,7 @@ use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
-use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Tag};
+use crate::message::{Outcome, Points, Question, Reading, Request, Seen};
 use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -130,6 +130,11 @@ impl Requester {
         }
     }
 
+    /// Whether an ask has not ended yet.
+    pub fn waits(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
     /// Who it asks for.
     pub const fn identity(&self) -> &Identity {
         &self.identity
@@ -222,10 +227,11 @@ impl Requester {
         }
         let ends = batch.now().steady.plus(limits::ASK_LIMIT);
         let person = ask.person.clone();
+        let is_registration = matches!(ask.wish, Wish::Registration { .. });
         self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
         match self.known_home(&person, batch.now().steady) {
-            Some(insurer) => self.read_from(id, &insurer, gate, batch, out),
-            None => {
+            Some(insurer) if !is_registration => self.read_from(id, &insurer, gate, batch, out),
+            _ => {
                 let hide = Work::Blind(id, pseudonym::input(&person));
                 out.act(Action::Work(self.identity.seat, Box::new(hide)));
                 Ok(())
@@ -277,15 +283,18 @@ impl Requester {
             return Ok(());
         };
         let pseudonym = Pseudonym::new(*output, KEY_VERSION);
-        let tag = pseudonym.tag();
+        let question = match &open.ask.wish {
+            Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
+            Wish::Records { .. } | Wish::History => Question::LookUp(pseudonym.tag()),
+        };
         open.pseudonym = Some(pseudonym);
-        self.look_up(id, tag, gate, batch, out)
+        self.ask_directory(id, question, gate, batch, out)
     }
 
-    fn look_up(
+    fn ask_directory(
         &mut self,
         id: AskId,
-        tag: Tag,
+        question: Question,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
@@ -294,7 +303,7 @@ impl Requester {
             self.fail(id, Failure::NotReady("no directory in the roster"), out);
             return Ok(());
         };
-        self.begin(id, &directory.party.clone(), Question::LookUp(tag), gate, batch, out)
+        self.begin(id, &directory.party.clone(), question, gate, batch, out)
     }
 
     fn read_from(
@@ -321,6 +330,7 @@ impl Requester {
                 Question::Read(Reading { person, kinds: kinds.clone(), valid_on: *valid_on, known_at: *known_at })
             }
             Wish::History => Question::History(person),
+            Wish::Registration { .. } => return Ok(()),
         };
         self.begin(id, &member.party.clone(), question, gate, batch, out)
     }
