@@ -1,6 +1,16 @@
 //! The real journal over a disk and an index that fail in every way they can: whatever was acknowledged
 //! is there, nothing is there by half, and damage is found.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::type_complexity,
+    reason = "helpers of tests"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
