@@ -64,19 +64,20 @@ pub struct Founding {
     link: Link,
     keys: BTreeMap<PartyId, Keys>,
     signers: Vec<Secret>,
-    issuer: PartyId,
     serials: BTreeMap<PartyId, u64>,
 }
 
 /// Who takes part: members by party, offices and hospitals with their service kinds.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Members besides the issuer.
+    /// Members besides the issuers.
     pub members: Vec<PartyId>,
     /// Holders of credentials.
     pub holders: Vec<(PartyId, Vec<ServiceKind>)>,
 }
 
+/// Who issues, and for whom.
+const ISSUERS: [(&str, PartyKind); 2] = [("issuer:1", PartyKind::Office), ("issuer:2", PartyKind::Hospital)];
 /// How long a founded network's signed objects hold.
 const LIFE: Span = Span::from_h(24);
 /// How often heads are cosigned.
@@ -85,18 +86,19 @@ const COSIGN_EVERY: Span = Span::from_s(10);
 impl Founding {
     /// Founds a network at `began`.
     pub fn new(seed: u64, plan: &Plan, suite: Suite, primitives: Arc<dyn Primitives>, began: Timestamp) -> Self {
-        let issuer = party("issuer:1");
-        let everyone = plan.members.iter().chain([&issuer]).chain(plan.holders.iter().map(|(party, _)| party));
+        let issuers = ISSUERS.map(|(name, _kind)| party(name));
+        let everyone = plan.members.iter().chain(&issuers).chain(plan.holders.iter().map(|(party, _)| party));
         let keys: BTreeMap<_, _> =
             everyone.map(|party| (party.clone(), keys(seed, party, primitives.as_ref()))).collect();
-        let signers: Vec<_> =
-            (0..3).map(|n| Secret::random(&mut seed::stream(seed, &format!("signer {n}")))).collect();
-        let mut members: Vec<_> = plan.members.iter().chain([&issuer]).map(|party| member(party, &keys, &*primitives)).collect();
+        let signers: Vec<_> = (0..3).map(|n| Secret::random(&mut seed::stream(seed, &format!("signer {n}")))).collect();
+        let mut members: Vec<_> =
+            plan.members.iter().chain(&issuers).map(|party| member(party, &keys, &*primitives)).collect();
         members.sort_by(|a, b| a.party.cmp(&b.party));
         let roster = roster(members, &signers, began, primitives.as_ref());
         let link = sign(&roster, &signers, primitives.as_ref());
-        let serials = plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), serial)).collect();
-        Self { seed, primitives, suite, began, roster, link, keys, signers, issuer, serials }
+        let serials =
+            plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), serial)).collect();
+        Self { seed, primitives, suite, began, roster, link, keys, signers, serials }
     }
 
     /// The network's name.
@@ -122,22 +124,24 @@ impl Founding {
             network: self.network(),
             roster: self.roster.version,
             digest: self.network(),
-            lists: vec![(self.issuer.clone(), number)],
+            lists: ISSUERS.map(|(name, _kind)| (party(name), number)).to_vec(),
             issued: now,
             expires: now.plus(LIFE),
-        };
-        let list = StatusList {
-            network: self.network(),
-            issuer: self.issuer.clone(),
-            number,
-            issued: now,
-            expires: now.plus(LIFE),
-            revoked: revoked.to_vec(),
         };
         let mut notices = vec![Notice::Pulse(pulse.sign(self.primitives.as_ref(), &self.roster.pulse, first).into())];
-        if let Some(keys) = self.keys.get(&self.issuer) {
-            let signed = list.sign(self.primitives.as_ref(), &keys.signing_public, &keys.signing);
-            notices.push(Notice::StatusList(signed.into()));
+        for (name, _kind) in ISSUERS {
+            let list = StatusList {
+                network: self.network(),
+                issuer: party(name),
+                number,
+                issued: now,
+                expires: now.plus(LIFE),
+                revoked: revoked.to_vec(),
+            };
+            if let Some(keys) = self.keys.get(&list.issuer) {
+                let signed = list.sign(self.primitives.as_ref(), &keys.signing_public, &keys.signing);
+                notices.push(Notice::StatusList(signed.into()));
+            }
         }
         notices
     }
@@ -168,7 +172,9 @@ impl Founding {
     /// A holder's credential.
     pub fn credential(&self, party: &PartyId, services: &[ServiceKind], now: Timestamp) -> Option<Vec<u8>> {
         let keys = self.keys.get(party)?;
-        let issuer = self.keys.get(&self.issuer)?;
+        let (issuer, _kind) = ISSUERS.into_iter().find(|(_name, kind)| *kind == party.kind())?;
+        let issuer = super::founding::party(issuer);
+        let issuing = self.keys.get(&issuer)?;
         let credential = Credential {
             network: self.network(),
             party: party.clone(),
@@ -178,12 +184,12 @@ impl Founding {
             next_signing: Digest::of(b"not made yet"),
             transport: vec![keys.transport],
             log: keys.log_public,
-            issuer: self.issuer.clone(),
+            issuer,
             serial: self.serial(party)?,
             issued: now,
             expires: now.plus(limits::CREDENTIAL_LIFE),
         };
-        Some(credential.sign(self.primitives.as_ref(), &issuer.signing_public, &issuer.signing))
+        Some(credential.sign(self.primitives.as_ref(), &issuing.signing_public, &issuing.signing))
     }
 
     /// An organisation as a host serves it, and who signs its ledger.
@@ -294,13 +300,14 @@ fn member(party: &PartyId, keys: &BTreeMap<PartyId, Keys>, primitives: &dyn Prim
         insurers: insurers.into_iter().collect(),
         participates_from: Date::MIN,
         issues: (party.kind() == PartyKind::Issuer).then(|| IssuerLimits {
-            kind: PartyKind::Office,
+            kind: ISSUERS
+                .iter()
+                .find(|(name, _kind)| *name == party.to_string())
+                .map_or(PartyKind::Office, |(_, kind)| *kind),
             prefixes: vec![String::new()],
             services: ServiceKind::ALL.to_vec(),
         }),
-        oblivious: oblivious
-            .filter(|_public| party.kind() == PartyKind::Pseudonymiser)
-            .map(PublicKey::from_bytes),
+        oblivious: oblivious.filter(|_public| party.kind() == PartyKind::Pseudonymiser).map(PublicKey::from_bytes),
         cosigning: own.filter(|_keys| party.kind() == PartyKind::Witness).map(|keys| public(&keys.cosigning)),
     }
 }
@@ -324,10 +331,8 @@ fn roster(members: Vec<Member>, signers: &[Secret], began: Timestamp, primitives
 }
 
 fn sign(roster: &Roster, signers: &[Secret], primitives: &dyn Primitives) -> Link {
-    let pairs: Vec<_> = signers
-        .iter()
-        .map(|secret| (PublicKey::from_bytes(primitives.signing_public(secret)), secret))
-        .collect();
+    let pairs: Vec<_> =
+        signers.iter().map(|secret| (PublicKey::from_bytes(primitives.signing_public(secret)), secret)).collect();
     Link::sign(roster, primitives, &pairs)
 }
 

@@ -85,7 +85,12 @@ impl World {
     ///
     /// # Errors
     /// [`StoreError`] if a store cannot be opened.
-    pub fn new(seed: u64, plan: &Plan, suite: protocol::primitives::Suite, primitives: Arc<dyn Primitives>) -> Result<Self, StoreError> {
+    pub fn new(
+        seed: u64,
+        plan: &Plan,
+        suite: protocol::primitives::Suite,
+        primitives: Arc<dyn Primitives>,
+    ) -> Result<Self, StoreError> {
         let began = Timestamp::from_unix_ms(1_793_000_000_000);
         let founding = Founding::new(seed, plan, suite, Arc::clone(&primitives), began);
         let mut world = Self {
@@ -242,7 +247,8 @@ impl World {
         let (wall, now) = (self.wall(), self.now());
         let founded = self.founding.office(SEAT, party, &services, wall, now.steady);
         let (Some((office, signer)), Some(gate)) = (founded, self.founding.gate()) else { return Ok(()) };
-        let secret = StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
+        let secret =
+            StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
         let doors = (Box::new(disk.clone()), Box::new(index.clone()));
         let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
         let host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));

@@ -33,7 +33,7 @@ const PLANNER: &str = "office:1370101238";
 const HELPERS: &str = "office:1470100015";
 const HOSPITAL: &str = "hospital:1312300450";
 const CLIENT: &str = "131235:0000012345";
-const MEDICAL: &str = "39131004::12345678:";
+const MEDICAL: &str = "39131008::12345678:";
 
 fn plan() -> Plan {
     let service = |code: &str| vec![ServiceKind::parse(code).unwrap()];
@@ -55,9 +55,7 @@ fn line() -> String {
         serde_json::json!({"kind": kind.as_str(), "id": id.repeat(32), "number": 1, "valid_from": "2025-01-01",
             "valid_to": null, "status": "final", "supersedes": null, "content": content})
     };
-    let tie = |party: &str, nature: &str| {
-        serde_json::json!({"party": party, "nature": nature, "from": "2025-01-01", "until": null})
-    };
+    let tie = |party: &str, nature: &str| serde_json::json!({"party": party, "nature": nature, "from": "2025-01-01", "until": null});
     serde_json::json!({
         "insurer": "131235", "insured": "0000012345", "medical": MEDICAL, "protection": null,
         "consents": [{"taken_by": CITY, "on": "2025-01-01", "withdrawn": null}],
@@ -117,7 +115,10 @@ fn a_service_office_is_refused_the_survey_and_the_refusal_has_a_receipt() {
 fn unknown_and_unrelated_persons_sound_and_look_the_same() {
     let mut world = world(3);
     let known = answered(world.ask(&party(HOSPITAL), survey()));
-    let unknown = answered(world.ask(&party(HOSPITAL), reading(care("131235:0000099999"), &[RecordKind::CertificationResult, RecordKind::CertificationSurvey])));
+    let unknown = answered(world.ask(
+        &party(HOSPITAL),
+        reading(care("131235:0000099999"), &[RecordKind::CertificationResult, RecordKind::CertificationSurvey]),
+    ));
     assert_eq!(known.outcome, unknown.outcome);
     assert_eq!((known.body.len(), known.evidence.len() / 64), (unknown.body.len(), unknown.evidence.len() / 64));
 }
