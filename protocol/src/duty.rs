@@ -95,6 +95,9 @@ pub fn answer(
 ) -> Result<(), StoreError> {
     let now = batch.now().wall;
     let request = verified.request();
+    if named_size(desk, request).is_some_and(|size| size > batch.ledger_size()) {
+        out.act(Action::Alarm("an asker has verified more of our ledger than we have"));
+    }
     if !gate.still_stands(verified.standing(), now) {
         return settle(desk, verified, route, refusal(Refusal::NoLongerStanding), false, gate, batch, out);
     }
@@ -232,13 +235,18 @@ fn disclosure(
     desk: &Desk,
     route: Route,
 ) -> Disclosure {
-    let named = verified.request().seen.as_ref().filter(|seen| seen.origin == desk.origin.to_string());
     Disclosure {
         body,
         salts,
         request: verified.digest(),
         secret: verified.answer_secret().clone(),
-        named_size: named.map(|seen| seen.size),
+        named_size: named_size(desk, verified.request()),
         route,
     }
+}
+
+/// The size of our ledger that the asker says it has verified.
+fn named_size(desk: &Desk, request: &Request) -> Option<u64> {
+    let seen = request.seen.as_ref()?;
+    (seen.origin == desk.origin.to_string()).then_some(seen.size)
 }

@@ -459,13 +459,28 @@ impl Host {
             self.post(seat, exchange, parcel, connection, out);
             return;
         }
-        let is_first = dialled.connection.is_none() && dialled.queued.is_empty();
+        let connection = dialled.connection;
+        let is_first = connection.is_none() && dialled.queued.is_empty();
         if dialled.queued.len() < limits::OPEN_ASKS_MAX {
             dialled.queued.push_back((seat, exchange, parcel));
         }
-        if is_first {
-            out.push(Effect::Dial { peer, addresses });
+        match connection {
+            Some(connection) => self.hello(connection, seat, out),
+            None if is_first => out.push(Effect::Dial { peer, addresses }),
+            None => {}
         }
+    }
+
+    /// Presents a seat on a connection, unless it is waiting for the answer to that already.
+    fn hello(&mut self, connection: u64, seat: Seat, out: &mut Vec<Effect>) {
+        let (Some(link), Some(office)) = (self.links.get_mut(&connection), self.offices.get(&seat)) else { return };
+        if link.hellos.values().any(|waiting| *waiting == seat) {
+            return;
+        }
+        let number = self.next_frame;
+        self.next_frame = number.saturating_add(1);
+        link.hellos.insert(number, seat);
+        send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
     }
 
     fn wait_for(
@@ -496,6 +511,23 @@ impl Host {
         for (seat, exchange, parcel) in ready {
             self.post(seat, exchange, parcel, connection, out);
         }
+    }
+
+    /// A request or a presentation of ours is not admitted: what waits for that member ends.
+    fn sorry(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            if let Some(link) = self.links.get_mut(&connection) {
+                link.welcomed.remove(&waiting.seat);
+            }
+            return Some((waiting.seat, Event::Declined(waiting.exchange)));
+        }
+        out.push(Effect::Alarm("a member did not admit us"));
+        let link = self.links.get_mut(&connection)?;
+        let seat = link.hellos.remove(&number)?;
+        let dialled = self.dialled.get_mut(&link.peer)?;
+        let at = dialled.queued.iter().position(|(waiting, _exchange, _parcel)| *waiting == seat)?;
+        let (seat, exchange, _parcel) = dialled.queued.remove(at)?;
+        Some((seat, Event::Declined(exchange)))
     }
 
     fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
@@ -533,10 +565,7 @@ impl Host {
                 self.welcome(connection, number, out);
                 None
             }
-            Frame::Sorry(_number) => {
-                out.push(Effect::Alarm("a member did not admit us"));
-                None
-            }
+            Frame::Sorry(number) => self.sorry(connection, number, out),
             Frame::Request(id, bytes) => {
                 self.request(connection, id, &bytes, now, out);
                 None
@@ -574,12 +603,16 @@ impl Host {
                 let sender = sealed.standing.party().clone();
                 let opening = self.opening.entry(sender).or_insert(0);
                 if *opening >= OPENING_PER_SENDER_MAX {
-                    reply(out, connection, &Frame::Busy(id, BUSY_MS), id);
+                    reply(out, connection, &Frame::Busy(id, BUSY_MS));
                     return;
                 }
                 *opening = opening.saturating_add(1);
                 let route = crate::machine::Route { connection, id };
                 out.push(Effect::Work(seat, Box::new(Work::Open { sealed: Box::new(sealed), route })));
+            }
+            Err(Drop::NotAdmitted) => {
+                out.push(Effect::Dropped(Drop::NotAdmitted));
+                reply(out, connection, &Frame::Sorry(id));
             }
             Err(reason) => self.fault(connection, reason, now.steady, out),
         }
@@ -837,7 +870,7 @@ fn send(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
 }
 
 /// Like [`send`], but nothing is sent from a process to itself.
-fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame, _id: u64) {
+fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
     if connection != crate::machine::Route::OWN {
         send(out, connection, frame);
     }

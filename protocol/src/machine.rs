@@ -117,6 +117,9 @@ pub enum Failure {
     /// No attempt was answered in time.
     #[error("unreachable: {0}")]
     Unreachable(PartyId),
+    /// The member does not admit this organisation: its credential is revoked, over, or unknown there.
+    #[error("not admitted by {0}")]
+    NotAdmitted(PartyId),
     /// The insurer is known but does not take part before that day.
     #[error("takes part from {0}")]
     NotParticipating(Date),
@@ -181,6 +184,8 @@ pub enum Event {
     Busy(ExchangeId, crate::time::Span),
     /// The connection on which an exchange waited is gone, or could not be made.
     Lost(ExchangeId),
+    /// The asked member does not admit us.
+    Declined(ExchangeId),
     /// Handles are hidden.
     Blinded(AskId, Box<(Blinds, Vec<[u8; 32]>)>),
     /// The oblivious output is uncovered, or the proof does not hold.

@@ -58,6 +58,8 @@ pub struct Identity {
     pub suite: Suite,
     /// Whether every message gets an encapsulation of its own.
     pub fresh_encapsulations: bool,
+    /// How long its requests live; at most [`limits::REQUEST_LIFE`].
+    pub life: Span,
 }
 
 /// The machine.
@@ -172,6 +174,11 @@ impl Requester {
             }
             Event::Busy(exchange, span) => self.wait(exchange, span, batch),
             Event::Lost(exchange) => self.wait(exchange, LOST_AGAIN, batch),
+            Event::Declined(exchange) => {
+                let to = self.exchanges.get(&exchange).map(|open| open.to.clone());
+                let failure = Failure::NotAdmitted(to.unwrap_or_else(|| self.identity.party.clone()));
+                self.end_exchange(exchange, failure, batch, out)?;
+            }
             Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
@@ -354,7 +361,7 @@ impl Requester {
             recipient: to.clone(),
             exchange,
             issued: now.wall,
-            expires: now.wall.plus(limits::REQUEST_LIFE),
+            expires: now.wall.plus(self.identity.life.min(limits::REQUEST_LIFE)),
             credential: self.identity.credential.as_deref().map(Digest::of),
             roster: gate.roster().version,
             seen: named.as_ref().map(|note| Seen {

@@ -213,6 +213,7 @@ impl Founding {
             label: keys.label.clone(),
             suite: self.suite,
             fresh_encapsulations: false,
+            life: limits::REQUEST_LIFE,
         };
         let sealing = self.primitives.sealing_key(self.suite, &keys.sealing).ok()?;
         let id = SealingPublic { suite: self.suite, public: sealing.public() }.id();

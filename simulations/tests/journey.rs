@@ -223,7 +223,7 @@ fn a_revoked_office_gets_no_answer() {
     world.revoke(&[party(PLANNER)], 2);
     let size = world.ledger_size(&party(CITY));
     let ending = world.ask(&party(PLANNER), survey());
-    assert!(matches!(ending, Some(Ending::Failed(Failure::Unreachable(_)))), "{ending:?}");
+    assert!(matches!(ending, Some(Ending::Failed(Failure::NotAdmitted(_)))), "{ending:?}");
     assert_eq!(world.ledger_size(&party(CITY)), size);
 }
 
