@@ -4,7 +4,6 @@
 //!
 //! Parts of a file are parted by an empty line; `-` is nothing.
 
-#![expect(clippy::indexing_slicing, reason = "all of this file is a test")]
 #![expect(clippy::unwrap_used, reason = "all of this file is a test")]
 
 use std::collections::BTreeMap;
