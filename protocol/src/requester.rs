@@ -672,7 +672,12 @@ const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
 pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    Origin::new(&gate.network(), &member.party, member.epoch)
+    origin_of_member(&gate.network(), member)
+}
+
+/// The origin of a member's open epoch, for whoever has no gate.
+pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
+    Origin::new(network, &member.party, member.epoch)
 }
 
 fn tell(out: &mut Outbox, id: AskId, ending: Ending) {
