@@ -17,7 +17,7 @@ use crate::key::KeyId;
 use crate::ledger::leaf::{Contents, Leaf, LeafKind, Salts};
 use crate::primitives::{self, Secret};
 use crate::refusal::Refusal;
-use crate::store::{Entry, Key, StoreError};
+use crate::store::{Entry, Key, Roll, StoreError};
 use crate::table;
 use crate::time::Timestamp;
 use crate::vault::Label;
@@ -145,7 +145,7 @@ pub fn enter(
 ) -> Result<(Entry, Salts), StoreError> {
     let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
     let last: Option<Last> = match batch.get(&chain)? {
-        Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::row("chain"))?),
+        Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?),
         None => None,
     };
     let step = Step {
@@ -167,8 +167,8 @@ pub fn enter(
     let hash = leaf.hash();
     let detail = Detail { at, request, answer, salts: salts.clone(), decision, step };
     let sealed = seal(batch, label, &detail)?;
-    let entry = batch.enter(leaf, sealed);
-    batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })));
+    let entry = batch.enter(&leaf, sealed)?;
+    batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })))?;
     Ok((entry, salts))
 }
 
@@ -177,12 +177,13 @@ pub fn enter(
 /// # Errors
 /// [`StoreError`] if the store cannot be read or what it holds does not open.
 pub fn detail(batch: &Batch<'_>, index: u64, label: Label) -> Result<Option<Detail>, StoreError> {
-    let bytes = batch.detail(index)?;
-    let (owner, sealed) = bytes.split_first().ok_or_else(|| StoreError::row("detail"))?;
+    let (_leaf, position) = batch.leaf(index)?;
+    let bytes = batch.read(Roll::Details, position)?;
+    let (owner, sealed) = bytes.split_first().ok_or(StoreError::Unreadable("detail"))?;
     let owner = if *owner == UNDER_PERSON { label } else { Label::GENERAL };
     let Some(key) = batch.known_person_key(owner)? else { return Ok(None) };
-    let bytes = primitives::open_stored(&key, b"detail", sealed).map_err(|_broken| StoreError::row("detail"))?;
-    cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::row("detail"))
+    let bytes = primitives::open_stored(&key, b"detail", sealed).map_err(|_broken| StoreError::Unreadable("detail"))?;
+    cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("detail"))
 }
 
 /// The newest `most` steps of a person's chain, newest first.
@@ -193,7 +194,7 @@ pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64,
     let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
     let mut next = match batch.get(&chain)? {
         Some(bytes) => {
-            let last: Last = cbor::decode(&bytes).map_err(|_error| StoreError::row("chain"))?;
+            let last: Last = cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?;
             Some(last.leaf)
         }
         None => None,

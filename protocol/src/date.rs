@@ -17,11 +17,11 @@ const DAY_MS: u64 = 86_400_000;
 
 /// The eras (元号): name, first day, and the Gregorian year before their first year. Latest first.
 const ERAS: [(&str, Date, u16); 5] = [
-    ("令和", Date(2019_05_01), 2018),
-    ("平成", Date(1989_01_08), 1988),
-    ("昭和", Date(1926_12_25), 1925),
-    ("大正", Date(1912_07_30), 1911),
-    ("明治", Date(1868_01_25), 1867),
+    ("令和", Date(20190501), 2018),
+    ("平成", Date(19890108), 1988),
+    ("昭和", Date(19261225), 1925),
+    ("大正", Date(19120730), 1911),
+    ("明治", Date(18680125), 1867),
 ];
 
 /// A day of the Gregorian calendar, 1868-01-25 to 9999-12-31. In CBOR the unsigned integer YYYYMMDD.
@@ -53,9 +53,9 @@ pub enum Weekday {
 
 impl Date {
     /// The first day there is: the first of 明治.
-    pub const MIN: Self = Self(1868_01_25);
+    pub const MIN: Self = Self(18680125);
     /// The last day there is; records without an end use it as theirs.
-    pub const MAX: Self = Self(9999_12_31);
+    pub const MAX: Self = Self(99991231);
 
     /// The day `year`-`month`-`day`, if the calendar has it.
     pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
@@ -88,7 +88,7 @@ impl Date {
         let day = rest.strip_suffix('日')?;
         let year = if year == "元" { 1 } else { one_or_two_digits(year)? };
         let date = Self::new(base.checked_add(u16::from(year))?, one_or_two_digits(month)?, one_or_two_digits(day)?)?;
-        (year > 0 && date >= first && date.era() == (name, first, base)).then_some(date)
+        (year > 0 && date.era() == (name, first, base)).then_some(date)
     }
 
     /// The day it is in Japan at an instant; the last day there is if the instant is later than that.
@@ -493,7 +493,7 @@ mod tests {
         assert_eq!(birth.age_on(birth), Some(0));
         assert_eq!(birth.age_on(day("1961-11-21")), None);
         assert_eq!(day("1961-01-01").age_on(day("2025-12-31")), Some(65));
-        // A leap day's child turns older on 28 February of every year, a child of 1 March on the day after in leap years.
+        // Born on a leap day: older on 28 February of every year. Born on 1 March: on the 29th, if any.
         assert_eq!(day("1960-02-29").age_on(day("2025-02-27")), Some(64));
         assert_eq!(day("1960-02-29").age_on(day("2025-02-28")), Some(65));
         assert_eq!(day("1960-02-29").age_on(day("2024-02-28")), Some(64));

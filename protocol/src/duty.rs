@@ -16,7 +16,7 @@ use crate::limits;
 use crate::machine::{Action, Count, Disclosure, Outbox, Route, asker_salts};
 use crate::message::{Body, Outcome, Request};
 use crate::refusal::Refusal;
-use crate::store::{Entry, Seat, StoreError};
+use crate::store::{Seat, StoreError};
 use crate::time::Timestamp;
 use crate::vault::Label;
 use crate::verify::Verified;
@@ -150,9 +150,8 @@ fn settle(
     let (entry, salts) =
         access_log::enter(batch, LeafKind::Exchange, finding.label, verified.digest(), answer, decision)?;
     if remembered {
-        let decided =
-            Decided { request: verified.digest(), leaf: entry.index(), at, answer, policy: desk.policy };
-        exchange::remember(batch, &request.sender, &request.exchange, &decided);
+        let decided = Decided { request: verified.digest(), leaf: entry.index(), at, answer, policy: desk.policy };
+        exchange::remember(batch, &request.sender, &request.exchange, &decided)?;
     }
     out.count(match finding.result {
         Ok(_) => Count::Answered,
@@ -176,10 +175,10 @@ fn repeat(
 ) -> Result<(), StoreError> {
     let again = body(desk, verified, &finding, decided.at);
     let detail = access_log::detail(batch, decided.leaf, finding.label)?;
+    let entry = batch.entry(decided.leaf).ok_or(StoreError::Unreadable("replay"))?;
     match detail {
         Some(detail) if Digest::of(&again) == decided.answer => {
             out.count(Count::Repeated);
-            let entry = Entry::old(desk.seat, decided.leaf);
             out.answer(desk.seat, entry, disclosure(verified, again, asker_salts(&detail.salts), desk, route));
             Ok(())
         }

@@ -234,7 +234,9 @@ mod tests {
 
     #[test]
     fn padding_comes_off_and_hides_the_length() {
-        for (length, padded_to) in [(0, 1024), (1, 1024), (1023, 1024), (1024, 4096), (65_535, 65_536), (65_536, 131_072)] {
+        for (length, padded_to) in
+            [(0, 1024), (1, 1024), (1023, 1024), (1024, 4096), (65_535, 65_536), (65_536, 131_072)]
+        {
             let answer = vec![0x80; length];
             let padded = pad(&answer);
             assert_eq!(padded.len(), padded_to);

@@ -58,23 +58,31 @@ pub fn seen(
     issued: Timestamp,
 ) -> Result<Seen, StoreError> {
     if let Some(bytes) = batch.get(&row(batch, asker, exchange))? {
-        let decided: Decided = cbor::decode(&bytes).map_err(|_error| StoreError::row("replay"))?;
+        let decided: Decided = cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("replay"))?;
         return Ok(if decided.request == *request { Seen::Repeated(decided) } else { Seen::Reused });
     }
     let mark = batch.get(&Key::new(batch.seat(), table::REPLAY_MARK, &[]))?;
     let mark = match mark {
-        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::row("replay mark"))?,
+        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("replay mark"))?,
         None => Timestamp::from_unix_ms(0),
     };
     Ok(if issued <= mark { Seen::BeforeMemory } else { Seen::New })
 }
 
 /// Remembers a decision, in the commit its leaf is in.
-pub fn remember(batch: &mut Batch<'_>, asker: &PartyId, exchange: &ExchangeId, decided: &Decided) {
+///
+/// # Errors
+/// [`StoreError`] if a key or value breaks a bound of the store.
+pub fn remember(
+    batch: &mut Batch<'_>,
+    asker: &PartyId,
+    exchange: &ExchangeId,
+    decided: &Decided,
+) -> Result<(), StoreError> {
     let key = row(batch, asker, exchange);
-    batch.put(key, Some(cbor::encode(decided)));
+    batch.put(key, Some(cbor::encode(decided)))?;
     let by_time = by_time(batch, decided.at, &row_rest(asker, exchange));
-    batch.put(by_time, Some(row_rest(asker, exchange)));
+    batch.put(by_time, Some(row_rest(asker, exchange)))
 }
 
 /// Forgets up to `rows_max` rows older than [`limits::REPLAY_ROW_LIFE`] and raises the mark below which
@@ -89,13 +97,13 @@ pub fn prune(batch: &mut Batch<'_>, rows_max: usize) -> Result<usize, StoreError
     let rows = batch.range(&from, &to, rows_max)?;
     let forgotten = rows.len();
     for (key, rest) in rows {
-        batch.put(Key::new(batch.seat(), table::REPLAY, &rest), None);
-        batch.put(key, None);
+        batch.put(Key::new(batch.seat(), table::REPLAY, &rest), None)?;
+        batch.put(key, None)?;
     }
     if forgotten > 0 {
         let mark = Key::new(batch.seat(), table::REPLAY_MARK, &[]);
         // A request may be issued up to one skew after the instant it is decided at.
-        batch.put(mark, Some(cbor::encode(&before.plus(limits::SKEW))));
+        batch.put(mark, Some(cbor::encode(&before.plus(limits::SKEW))))?;
     }
     Ok(forgotten)
 }

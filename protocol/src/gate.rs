@@ -245,7 +245,13 @@ impl Gate {
     }
 
     /// The standing of an organisation that this very process serves: it needs no connection.
-    pub fn own(&self, party: &PartyId, credential: Option<&[u8]>, now: Timestamp, primitives: &dyn Primitives) -> Option<Standing> {
+    pub fn own(
+        &self,
+        party: &PartyId,
+        credential: Option<&[u8]>,
+        now: Timestamp,
+        primitives: &dyn Primitives,
+    ) -> Option<Standing> {
         match credential {
             None => self.roster().member(party).map(|member| Standing {
                 party: member.party.clone(),
@@ -321,7 +327,12 @@ impl Gate {
         Ok(true)
     }
 
-    fn take_statement(&mut self, bytes: &[u8], now: Timestamp, primitives: &dyn Primitives) -> Result<bool, NoticeError> {
+    fn take_statement(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        primitives: &dyn Primitives,
+    ) -> Result<bool, NoticeError> {
         if self.statements.values().any(|statement| statement.bytes == bytes) {
             return Ok(false);
         }

@@ -1,1 +1,862 @@
-//! (empty)
+//! The host (宿): everything one process decides — which connection speaks for whom, which frame goes to
+//! which seat — and the turn of the loop: handle all, commit once, let go.
+//!
+//! The node and the simulator drive this and nothing else. It reads no clock, owns no socket and no
+//! file; frames and connections are numbers and bytes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+
+use crate::batch::Batch;
+use crate::cbor;
+use crate::digest::Digest;
+use crate::envelope::Envelope;
+use crate::frame::{self, Frame};
+use crate::gate::{Gate, NotAdmitted, Notice, Presentation, Standing};
+use crate::id::exchange::ExchangeId;
+use crate::id::party::PartyId;
+use crate::key::{KeyId, PublicKey};
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::limits;
+use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
+use crate::primitives::{Channel, Primitives, SealingKey, Suite};
+use crate::requester::Requester;
+use crate::store::staged::Staged;
+use crate::store::{Key, Seat, Store, StoreError};
+use crate::table;
+use crate::time::{Now, Span, Steady};
+use crate::verify::{Opener, Sealed, Unfit};
+use crate::witness::Cosigning;
+
+/// What reaches the host.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection is open; its other end proved `peer`.
+    Opened {
+        /// Its number, never used twice, never 0.
+        connection: u64,
+        /// The transport key of the other end.
+        peer: PublicKey,
+        /// Whether we dialled.
+        outbound: bool,
+    },
+    /// Bytes came on a connection.
+    Frame {
+        /// Which.
+        connection: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A connection is gone.
+    Closed {
+        /// Which.
+        connection: u64,
+    },
+    /// A dial failed.
+    Unreachable {
+        /// Whom.
+        peer: PublicKey,
+    },
+    /// A worker is done.
+    Done(Done),
+    /// Local software asks.
+    Ask(Seat, AskId, Ask),
+    /// The seat's own staff feed it.
+    Import(Seat, AskId, Vec<u8>),
+    /// A signed object came by another way than a connection.
+    Notice(Notice),
+    /// A seat's renewed credential.
+    Credential(Seat, Vec<u8>),
+    /// Dial somebody whose statement may not be known yet, and ask what is new.
+    Meet {
+        /// Whom.
+        peer: PublicKey,
+        /// Where.
+        addresses: Vec<String>,
+    },
+}
+
+/// What the host wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Give this to a worker.
+    Work(Seat, Box<Work>),
+    /// Send bytes on a connection.
+    Send {
+        /// Which.
+        connection: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Make a connection.
+    Dial {
+        /// To whom.
+        peer: PublicKey,
+        /// Where.
+        addresses: Vec<String>,
+    },
+    /// End a connection.
+    Close {
+        /// Which.
+        connection: u64,
+    },
+    /// Tell local software how its ask ended.
+    Tell(AskId, Box<Ending>),
+    /// Tell local software what an import did.
+    Imported(AskId, Result<u64, String>),
+    /// Something an operator must see.
+    Alarm(&'static str),
+    /// Something to count.
+    Count(Count),
+    /// A frame that was dropped, by reason.
+    Dropped(Drop),
+}
+
+/// Why a frame was dropped without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drop {
+    /// Not a frame.
+    MalformedFrame,
+    /// Not an envelope.
+    MalformedEnvelope,
+    /// Of another network.
+    OtherNetwork,
+    /// To nobody this process serves.
+    NobodyHere,
+    /// The sender was not admitted on this connection.
+    NotAdmitted,
+    /// For a sealing key we do not hold, or of a suite too weak.
+    UnknownKey,
+    /// An encapsulation used too long or too often.
+    EncapsulationWornOut,
+    /// Opened and found unfit.
+    Unfit(Unfit),
+    /// A presentation that was not believed.
+    NotBelieved(NotAdmitted),
+    /// A notice that was not believed.
+    NoticeNotBelieved,
+    /// An answer to nothing we asked.
+    Unasked,
+}
+
+/// One organisation that the process serves.
+pub struct Office {
+    /// Asks for it.
+    pub requester: Requester,
+    /// Answers for it, if it answers.
+    pub machine: Option<Box<dyn Machine>>,
+    /// Opens what is sealed to it.
+    pub sealing: BTreeMap<KeyId, (Suite, Arc<dyn SealingKey>)>,
+    /// Its signed statement, if it is a member.
+    pub statement: Option<Vec<u8>>,
+    /// Goes to witnesses with its heads, if it is a member.
+    pub cosigning: Option<Cosigning>,
+}
+
+/// Everything one process decides.
+pub struct Host {
+    gate: Arc<Gate>,
+    primitives: Arc<dyn Primitives>,
+    offices: BTreeMap<Seat, Office>,
+    seats: BTreeMap<PartyId, Seat>,
+    links: BTreeMap<u64, Link>,
+    dialled: BTreeMap<PublicKey, Dialled>,
+    waiting: BTreeMap<u64, Waiting>,
+    contexts: BTreeMap<PartyId, VecDeque<Context>>,
+    opening: BTreeMap<PartyId, usize>,
+    rows: Vec<(u8, Vec<u8>, Vec<u8>)>,
+    next_frame: u64,
+}
+
+struct Link {
+    peer: PublicKey,
+    outbound: bool,
+    standings: BTreeMap<PartyId, Arc<Standing>>,
+    hellos: BTreeMap<u64, Seat>,
+    welcomed: BTreeSet<Seat>,
+    failures: VecDeque<Steady>,
+}
+
+/// A member being dialled or connected, and what waits for it.
+#[derive(Default)]
+struct Dialled {
+    connection: Option<u64>,
+    queued: VecDeque<(Seat, ExchangeId, Parcel)>,
+}
+
+/// What goes to a member in a frame with a number.
+enum Parcel {
+    Request(Vec<u8>),
+    Cosign { note: Arc<SignedCheckpoint>, from: u64, proof: Vec<Digest> },
+}
+
+struct Waiting {
+    seat: Seat,
+    exchange: ExchangeId,
+    connection: u64,
+    /// The head a witness was asked to cosign.
+    note: Option<Arc<SignedCheckpoint>>,
+}
+
+struct Context {
+    name: Digest,
+    channel: Option<Arc<dyn Channel>>,
+    since: Steady,
+    messages: u32,
+}
+
+impl Host {
+    /// A host with nobody connected.
+    pub fn new(gate: Gate, primitives: Arc<dyn Primitives>, offices: BTreeMap<Seat, Office>) -> Self {
+        let seats = offices.iter().map(|(seat, office)| (office.requester.identity().party.clone(), *seat)).collect();
+        let mut host = Self {
+            gate: Arc::new(gate),
+            primitives,
+            offices,
+            seats,
+            links: BTreeMap::new(),
+            dialled: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            contexts: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            rows: Vec::new(),
+            next_frame: 1,
+        };
+        host.keep_links();
+        host
+    }
+
+    /// Whom this process believes.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// How many connections speak for somebody.
+    pub fn admitted(&self) -> usize {
+        self.links.values().filter(|link| !link.standings.is_empty()).count()
+    }
+
+    /// When [`Host::turn`] is to be called even if nothing happens.
+    pub fn deadline(&self) -> Option<Steady> {
+        let requesters = self.offices.values().filter_map(|office| office.requester.deadline());
+        let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
+        let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
+        requesters.chain(machines).map(|(at, _what)| at).chain(heads).min()
+    }
+
+    /// Whether an ask of our own has not ended yet.
+    pub fn waits(&self) -> bool {
+        self.offices.values().any(|office| office.requester.waits())
+    }
+
+    /// Whether there is something to commit that no event will bring.
+    pub fn has_rows(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
+    /// Takes one input: looks at headers only, gives out at once what needs no decision, and returns the event
+    /// that does.
+    pub fn receive(&mut self, input: Input, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        match input {
+            Input::Opened { connection, peer, outbound } => self.opened(connection, peer, outbound, out),
+            Input::Frame { connection, bytes } => return self.frame(connection, &bytes, now, out),
+            Input::Closed { connection } => return self.closed(connection),
+            Input::Unreachable { peer } => return self.unreachable(&peer),
+            Input::Done(done) => return self.done(done, now, out),
+            Input::Ask(seat, id, ask) => return Some((seat, Event::Ask(id, ask))),
+            Input::Import(seat, id, bytes) => return Some((seat, Event::Import(id, bytes))),
+            Input::Notice(notice) => self.learn(&notice, now, out),
+            Input::Credential(seat, bytes) => {
+                if let Some(office) = self.offices.get_mut(&seat) {
+                    office.requester.renew(bytes);
+                }
+            }
+            Input::Meet { peer, addresses } => {
+                self.dialled.entry(peer).or_default();
+                out.push(Effect::Dial { peer, addresses });
+            }
+        }
+        None
+    }
+
+    /// Handles events in order, commits once, and returns what may now happen.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store fails; the caller stops the process.
+    pub fn turn(
+        &mut self,
+        events: Vec<(Seat, Event)>,
+        store: &mut Store,
+        now: Now,
+        dice: &mut dyn CryptoRng,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let mut staged = Staged::new();
+        let mut out = Outbox::default();
+        if let (Some(home), false) = (self.home(), self.rows.is_empty()) {
+            let mut batch = Batch::new(now, home, store, &mut staged, dice)?;
+            for (table, rest, value) in std::mem::take(&mut self.rows) {
+                let key = batch.key(table, &rest);
+                batch.put(key, Some(value))?;
+            }
+        }
+        let gate = Arc::clone(&self.gate);
+        for (seat, event) in events {
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
+            self.dispatch(seat, event, &gate, &mut batch, &mut out)?;
+        }
+        for seat in self.due(now.steady) {
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
+            self.dispatch(seat, Event::Deadline, &gate, &mut batch, &mut out)?;
+        }
+        let committed = store.commit(staged)?;
+        let mut effects: Vec<_> = out.take_counts().into_iter().map(Effect::Count).collect();
+        for action in out.release(store, &committed)? {
+            self.act(action, store, now, &mut effects)?;
+        }
+        Ok(effects)
+    }
+
+    fn dispatch(
+        &mut self,
+        seat: Seat,
+        event: Event,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(office) = self.offices.get_mut(&seat) else { return Ok(()) };
+        let Some(event) = office.requester.handle(event, gate, batch, out)? else { return Ok(()) };
+        let event = match (event, &mut office.cosigning) {
+            (Event::Cosigned(attempt, verdict, sent), Some(cosigning)) => {
+                let primitives = self.primitives.as_ref();
+                return cosigning.take(attempt, verdict, sent.as_deref(), gate, primitives, batch, out);
+            }
+            (Event::Deadline, Some(cosigning)) => {
+                cosigning.go(gate, batch, out);
+                Event::Deadline
+            }
+            (event, _cosigning) => event,
+        };
+        match &mut office.machine {
+            Some(machine) => machine.handle(event, gate, batch, out),
+            None => Ok(()),
+        }
+    }
+
+    /// The seat under which the process keeps what is nobody's own: rosters, statements, lists.
+    fn home(&self) -> Option<Seat> {
+        self.offices.keys().next().copied()
+    }
+
+    fn due(&self, now: Steady) -> Vec<Seat> {
+        let is_due = |office: &Office| {
+            let machine = office.machine.as_ref().and_then(|machine| machine.deadline());
+            let heads = office.cosigning.as_ref().map(|cosigning| (cosigning.deadline(), "heads"));
+            [office.requester.deadline(), machine, heads].into_iter().flatten().any(|(at, _what)| at <= now)
+        };
+        self.offices.iter().filter(|(_seat, office)| is_due(office)).map(|(seat, _office)| *seat).collect()
+    }
+
+    fn act(&mut self, action: Action, store: &Store, now: Now, out: &mut Vec<Effect>) -> Result<(), StoreError> {
+        match action {
+            Action::Work(seat, work) => out.push(Effect::Work(seat, work)),
+            Action::Transmit { seat, to, exchange, bytes } => {
+                self.transmit(seat, &to, exchange, Parcel::Request(bytes), now, out);
+            }
+            Action::Cosign { seat, to, attempt, from } => {
+                if let Some(head) = store.head(seat) {
+                    let note = Arc::clone(&head.note);
+                    let proof = store.consistency(seat, from)?;
+                    self.transmit(seat, &to, attempt, Parcel::Cosign { note, from, proof }, now, out);
+                }
+            }
+            Action::Reply(route, frame) => send(out, route.connection, &frame),
+            Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
+            Action::Imported(id, result) => out.push(Effect::Imported(id, result)),
+            Action::Alarm(what) => out.push(Effect::Alarm(what)),
+        }
+        Ok(())
+    }
+
+    // ── connections ──
+
+    fn opened(&mut self, connection: u64, peer: PublicKey, outbound: bool, out: &mut Vec<Effect>) {
+        let mut link = Link {
+            peer,
+            outbound,
+            standings: BTreeMap::new(),
+            hellos: BTreeMap::new(),
+            welcomed: BTreeSet::new(),
+            failures: VecDeque::new(),
+        };
+        if outbound {
+            send(out, connection, &Frame::Fetch(self.gate.roster().version));
+            for (seat, office) in &self.offices {
+                if let Some(statement) = &office.statement {
+                    send(out, connection, &Frame::Notice(Notice::Statement(statement.clone().into())));
+                }
+                let number = self.next_frame;
+                self.next_frame = number.saturating_add(1);
+                link.hellos.insert(number, *seat);
+                send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
+            }
+            self.dialled.entry(peer).or_default().connection = Some(connection);
+        }
+        self.links.insert(connection, link);
+    }
+
+    fn closed(&mut self, connection: u64) -> Option<(Seat, Event)> {
+        let link = self.links.remove(&connection)?;
+        if link.outbound
+            && let Some(dialled) = self.dialled.get_mut(&link.peer)
+            && dialled.connection == Some(connection)
+        {
+            dialled.connection = None;
+        }
+        let lost: Vec<_> =
+            self.waiting.iter().filter(|(_id, waiting)| waiting.connection == connection).map(|(id, _)| *id).collect();
+        let mut last = None;
+        for id in lost {
+            // The requester's own deadline brings up all but the last: a lost connection is rare.
+            last = self.waiting.remove(&id).map(|waiting| (waiting.seat, Event::Lost(waiting.exchange)));
+        }
+        last
+    }
+
+    fn unreachable(&mut self, peer: &PublicKey) -> Option<(Seat, Event)> {
+        let dialled = self.dialled.remove(peer)?;
+        dialled.queued.into_iter().next_back().map(|(seat, exchange, _parcel)| (seat, Event::Lost(exchange)))
+    }
+
+    /// Sends a request over the connection to a member, making one if there is none; to a seat of our own it
+    /// goes the same way without a wire.
+    fn transmit(
+        &mut self,
+        seat: Seat,
+        to: &PartyId,
+        exchange: ExchangeId,
+        parcel: Parcel,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.seats.contains_key(to) {
+            // A witness does not cosign for its own operator, so only requests go this way.
+            if let Parcel::Request(bytes) = parcel {
+                let id = self.wait_for(seat, exchange, crate::machine::Route::OWN, None);
+                self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            }
+            return;
+        }
+        let Some(statement) = self.gate.statement(to, now.wall) else { return };
+        let Some(peer) = statement.transport.first().copied() else { return };
+        let addresses = statement.addresses.clone();
+        let dialled = self.dialled.entry(peer).or_default();
+        if let Some(connection) = dialled.connection
+            && self.links.get(&connection).is_some_and(|link| link.welcomed.contains(&seat))
+        {
+            self.post(seat, exchange, parcel, connection, out);
+            return;
+        }
+        let is_first = dialled.connection.is_none() && dialled.queued.is_empty();
+        if dialled.queued.len() < limits::OPEN_ASKS_MAX {
+            dialled.queued.push_back((seat, exchange, parcel));
+        }
+        if is_first {
+            out.push(Effect::Dial { peer, addresses });
+        }
+    }
+
+    fn wait_for(
+        &mut self,
+        seat: Seat,
+        exchange: ExchangeId,
+        connection: u64,
+        note: Option<Arc<SignedCheckpoint>>,
+    ) -> u64 {
+        let id = self.next_frame;
+        self.next_frame = id.saturating_add(1);
+        if self.waiting.len() >= WAITING_MAX {
+            self.waiting.pop_first();
+        }
+        self.waiting.insert(id, Waiting { seat, exchange, connection, note });
+        id
+    }
+
+    fn welcome(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        let Some(seat) = link.hellos.remove(&number) else { return };
+        link.welcomed.insert(seat);
+        let Some(dialled) = self.dialled.get_mut(&link.peer) else { return };
+        let queued = std::mem::take(&mut dialled.queued);
+        let (ready, kept): (VecDeque<_>, VecDeque<_>) =
+            queued.into_iter().partition(|(waiting, _exchange, _parcel)| *waiting == seat);
+        dialled.queued = kept;
+        for (seat, exchange, parcel) in ready {
+            self.post(seat, exchange, parcel, connection, out);
+        }
+    }
+
+    fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
+        let frame = match parcel {
+            Parcel::Request(bytes) => {
+                let id = self.wait_for(seat, exchange, connection, None);
+                Frame::Request(id, bytes.into())
+            }
+            Parcel::Cosign { note, from, proof } => {
+                let bytes = note.as_bytes().to_vec();
+                let id = self.wait_for(seat, exchange, connection, Some(note));
+                Frame::Cosign(id, bytes.into(), from, proof)
+            }
+        };
+        send(out, connection, &frame);
+    }
+
+    // ── frames ──
+
+    fn frame(&mut self, connection: u64, bytes: &[u8], now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        let link = self.links.get(&connection)?;
+        let Ok(frame) = frame::parse(bytes) else {
+            self.fault(connection, Drop::MalformedFrame, now.steady, out);
+            return None;
+        };
+        match frame {
+            Frame::Hello(number, bytes) => {
+                let peer = link.peer;
+                let gate = Arc::clone(&self.gate);
+                let admit = Work::Admit { connection, number, peer, bytes: bytes.to_vec(), gate };
+                out.extend(self.home().map(|seat| Effect::Work(seat, Box::new(admit))));
+                None
+            }
+            Frame::Welcome(number) => {
+                self.welcome(connection, number, out);
+                None
+            }
+            Frame::Sorry(_number) => {
+                out.push(Effect::Alarm("a member did not admit us"));
+                None
+            }
+            Frame::Request(id, bytes) => {
+                self.request(connection, id, &bytes, now, out);
+                None
+            }
+            Frame::Answer(id, bytes) => {
+                self.answer(id, bytes.to_vec(), out);
+                None
+            }
+            Frame::Busy(id, ms) => {
+                let waiting = self.waiting.remove(&id)?;
+                Some((waiting.seat, Event::Busy(waiting.exchange, Span::from_ms(ms.min(limits::ASK_LIMIT.ms())))))
+            }
+            Frame::Fetch(version) => {
+                for notice in self.gate.notices_since(version) {
+                    send(out, connection, &Frame::Notice(notice));
+                }
+                None
+            }
+            Frame::Notice(notice) => {
+                self.learn(&notice, now, out);
+                None
+            }
+            Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
+            Frame::Cosigned(number, verdict) => {
+                let waiting = self.waiting.remove(&number)?;
+                Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict, waiting.note)))
+            }
+        }
+    }
+
+    /// Triage of a request: everything that costs no public-key operation.
+    fn request(&mut self, connection: u64, id: u64, bytes: &[u8], now: Now, out: &mut Vec<Effect>) {
+        match self.prepare(connection, bytes, now) {
+            Ok((seat, sealed)) => {
+                let sender = sealed.standing.party().clone();
+                let opening = self.opening.entry(sender).or_insert(0);
+                if *opening >= OPENING_PER_SENDER_MAX {
+                    reply(out, connection, &Frame::Busy(id, BUSY_MS), id);
+                    return;
+                }
+                *opening = opening.saturating_add(1);
+                let route = crate::machine::Route { connection, id };
+                out.push(Effect::Work(seat, Box::new(Work::Open { sealed: Box::new(sealed), route })));
+            }
+            Err(reason) => self.fault(connection, reason, now.steady, out),
+        }
+    }
+
+    fn prepare(&mut self, connection: u64, bytes: &[u8], now: Now) -> Result<(Seat, Sealed), Drop> {
+        let envelope = Envelope::parse(bytes).map_err(|_error| Drop::MalformedEnvelope)?;
+        let header = envelope.header();
+        if header.network != self.gate.network() {
+            return Err(Drop::OtherNetwork);
+        }
+        let seat = *self.seats.get(&header.recipient).ok_or(Drop::NobodyHere)?;
+        let standing = self.standing(connection, &header.sender, now).ok_or(Drop::NotAdmitted)?;
+        let office = self.offices.get(&seat).ok_or(Drop::NobodyHere)?;
+        let (suite, key) = office.sealing.get(&header.sealing_key).ok_or(Drop::UnknownKey)?;
+        if *suite != header.suite || header.suite < self.gate.roster().suite_min {
+            return Err(Drop::UnknownKey);
+        }
+        let key = Arc::clone(key);
+        let opener = match self.remembered(&header.sender.clone(), header.context(), now.steady)? {
+            Some(channel) => Opener::Channel(channel),
+            None => Opener::Key(key),
+        };
+        Ok((seat, Sealed { envelope, standing, generation: self.gate.generation(), opener }))
+    }
+
+    fn standing(&self, connection: u64, sender: &PartyId, now: Now) -> Option<Arc<Standing>> {
+        if connection == crate::machine::Route::OWN {
+            let office = self.offices.get(self.seats.get(sender)?)?;
+            let credential = office.requester.identity().credential.as_deref();
+            return self.gate.own(sender, credential, now.wall, self.primitives.as_ref()).map(Arc::new);
+        }
+        self.links.get(&connection)?.standings.get(sender).map(Arc::clone)
+    }
+
+    /// The channel of an encapsulation seen before, counted against its bounds.
+    fn remembered(&mut self, sender: &PartyId, name: Digest, now: Steady) -> Result<Option<Arc<dyn Channel>>, Drop> {
+        let contexts = self.contexts.entry(sender.clone()).or_default();
+        if let Some(context) = contexts.iter_mut().find(|context| context.name == name) {
+            context.messages = context.messages.saturating_add(1);
+            let is_worn = context.messages > limits::ENCAPSULATION_MESSAGES_MAX
+                || now.since(context.since) > limits::ENCAPSULATION_LIFE;
+            return if is_worn { Err(Drop::EncapsulationWornOut) } else { Ok(context.channel.clone()) };
+        }
+        if contexts.len() >= limits::CONTEXTS_PER_SENDER_MAX {
+            contexts.pop_front();
+        }
+        contexts.push_back(Context { name, channel: None, since: now, messages: 1 });
+        Ok(None)
+    }
+
+    fn answer(&mut self, id: u64, bytes: Vec<u8>, out: &mut Vec<Effect>) {
+        let pending = self.waiting.remove(&id).and_then(|waiting| {
+            let (pending, known) = self.offices.get(&waiting.seat)?.requester.pending(&waiting.exchange)?;
+            Some((waiting.seat, Work::OpenAnswer { pending, known, bytes }))
+        });
+        match pending {
+            Some((seat, work)) => out.push(Effect::Work(seat, Box::new(work))),
+            None => out.push(Effect::Dropped(Drop::Unasked)),
+        }
+    }
+
+    fn cosign(
+        &self,
+        connection: u64,
+        number: u64,
+        note: Vec<u8>,
+        from: u64,
+        proof: Vec<Digest>,
+    ) -> Option<(Seat, Event)> {
+        let link = self.links.get(&connection)?;
+        let standings = link.standings.keys().cloned().collect();
+        let witness = self
+            .offices
+            .iter()
+            .find(|(_seat, office)| office.requester.identity().party.kind() == crate::id::party::PartyKind::Witness);
+        let route = crate::machine::Route { connection, id: number };
+        witness.map(|(seat, _office)| (*seat, Event::Cosign { route, standings, note, from, proof }))
+    }
+
+    fn done(&mut self, done: Done, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        match done {
+            Done::Event(seat, event) => Some((seat, event)),
+            Done::Frame(route, bytes) => {
+                if route.connection == crate::machine::Route::OWN {
+                    self.answer(route.id, bytes, out);
+                } else {
+                    send(out, route.connection, &Frame::Answer(route.id, bytes.into()));
+                }
+                None
+            }
+            Done::Opened(seat, opened, route) => {
+                let sender = opened.verified.standing().party().clone();
+                self.opened_one(&sender);
+                let (name, channel) = opened.channel;
+                if let Some(contexts) = self.contexts.get_mut(&sender)
+                    && let Some(context) = contexts.iter_mut().find(|context| context.name == name)
+                {
+                    context.channel = Some(channel);
+                }
+                Some((seat, Event::Request(Box::new(opened.verified), route)))
+            }
+            Done::Dropped(route, sender, unfit) => {
+                self.opened_one(&sender);
+                self.fault(route.connection, Drop::Unfit(unfit), now.steady, out);
+                None
+            }
+            Done::Admitted(connection, number, result) => {
+                self.admitted_on(connection, number, result, out);
+                None
+            }
+        }
+    }
+
+    fn opened_one(&mut self, sender: &PartyId) {
+        if let Some(opening) = self.opening.get_mut(sender) {
+            *opening = opening.saturating_sub(1);
+            if *opening == 0 {
+                self.opening.remove(sender);
+            }
+        }
+    }
+
+    fn admitted_on(
+        &mut self,
+        connection: u64,
+        number: u64,
+        result: Result<Arc<Standing>, NotAdmitted>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        match result {
+            Ok(standing) if link.standings.len() < STANDINGS_PER_LINK_MAX => {
+                link.standings.insert(standing.party().clone(), standing);
+                send(out, connection, &Frame::Welcome(number));
+            }
+            Ok(_standing) => send(out, connection, &Frame::Sorry(number)),
+            Err(reason) => {
+                out.push(Effect::Dropped(Drop::NotBelieved(reason)));
+                send(out, connection, &Frame::Sorry(number));
+            }
+        }
+    }
+
+    /// Counts a fault of the other end; three within a minute end the connection.
+    fn fault(&mut self, connection: u64, reason: Drop, now: Steady, out: &mut Vec<Effect>) {
+        out.push(Effect::Dropped(reason));
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        link.failures.retain(|at| now.since(*at) < FAULT_WINDOW);
+        link.failures.push_back(now);
+        if link.failures.len() >= FAULTS_MAX {
+            out.push(Effect::Close { connection });
+        }
+    }
+
+    // ── news ──
+
+    fn learn(&mut self, notice: &Notice, now: Now, out: &mut Vec<Effect>) {
+        match self.gate.learn(notice, now.wall, self.primitives.as_ref()) {
+            Ok(None) => {}
+            Err(_error) => out.push(Effect::Dropped(Drop::NoticeNotBelieved)),
+            Ok(Some(next)) => {
+                self.gate = Arc::new(next);
+                self.keep(notice);
+                self.withdraw_standings(now);
+                for connection in self.links.keys() {
+                    send(out, *connection, &Frame::Notice(notice.clone()));
+                }
+            }
+        }
+    }
+
+    /// Whoever no longer stands under the new gate is no longer admitted.
+    fn withdraw_standings(&mut self, now: Now) {
+        for link in self.links.values_mut() {
+            link.standings.retain(|_party, standing| self.gate.still_stands(standing, now.wall));
+        }
+    }
+
+    fn keep(&mut self, notice: &Notice) {
+        let bytes = cbor::encode(notice);
+        let rest = match notice {
+            Notice::Roster(link) => match link.claimed() {
+                Ok(roster) => roster.version.to_be_bytes().to_vec(),
+                Err(_error) => return,
+            },
+            Notice::Pulse(_bytes) => Vec::new(),
+            Notice::Statement(signed) | Notice::StatusList(signed) => claimed_party(signed),
+        };
+        let table = match notice {
+            Notice::Roster(_) => table::ROSTER,
+            Notice::Pulse(_) => table::PULSE,
+            Notice::Statement(_) => table::STATEMENT,
+            Notice::StatusList(_) => table::STATUS_LIST,
+        };
+        self.rows.push((table, rest, bytes));
+    }
+
+    fn keep_links(&mut self) {
+        for notice in self.gate.notices_since(0) {
+            self.keep(&notice);
+        }
+    }
+}
+
+/// What the host whose first seat is `seat` learnt before it stopped, in the order to learn it again.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn remembered_notices(
+    seat: Seat,
+    store: &Store,
+    now: Now,
+    dice: &mut dyn CryptoRng,
+) -> Result<Vec<Notice>, StoreError> {
+    let mut staged = Staged::new();
+    let batch = Batch::new(now, seat, store, &mut staged, dice)?;
+    let mut notices = Vec::new();
+    for table in [table::ROSTER, table::PULSE, table::STATUS_LIST, table::STATEMENT] {
+        let from = Key::new(seat, table, &[]);
+        let to = Key::new(seat, table.saturating_add(1), &[]);
+        for (_key, bytes) in batch.range(&from, &to, limits::MEMBERS_MAX)? {
+            notices.extend(cbor::decode::<Notice>(&bytes));
+        }
+    }
+    Ok(notices)
+}
+
+/// The most standings one connection may gather.
+const STANDINGS_PER_LINK_MAX: usize = 256;
+/// The most requests of one sender in the hands of workers.
+const OPENING_PER_SENDER_MAX: usize = 512;
+/// The most frames waiting for an answer.
+const WAITING_MAX: usize = 65_536;
+/// What a busy node asks for, in milliseconds.
+const BUSY_MS: u64 = 200;
+/// How many faults within [`FAULT_WINDOW`] end a connection.
+const FAULTS_MAX: usize = 3;
+/// See [`FAULTS_MAX`].
+const FAULT_WINDOW: Span = Span::from_s(60);
+
+fn present(gate: &Gate, office: &Office) -> Vec<u8> {
+    let identity = office.requester.identity();
+    cbor::encode(&Presentation {
+        network: gate.network(),
+        party: identity.party.clone(),
+        statement: office.statement.clone().map(Into::into),
+        credential: identity.credential.clone().map(Into::into),
+        roster: gate.roster().version,
+    })
+}
+
+fn send(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
+    out.push(Effect::Send { connection, bytes: cbor::encode(frame) });
+}
+
+/// Like [`send`], but nothing is sent from a process to itself.
+fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame, _id: u64) {
+    if connection != crate::machine::Route::OWN {
+        send(out, connection, frame);
+    }
+}
+
+/// A short name for whoever signed, for the key of a row.
+fn claimed_party(signed: &[u8]) -> Vec<u8> {
+    let key = crate::sign1::Unverified::parse(signed).map(|signed| signed.key());
+    key.map_or_else(|_error| Digest::of(signed).as_bytes().to_vec(), |key| key.as_bytes().to_vec())
+}
+
+impl core::fmt::Debug for Host {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Host").field("seats", &self.seats).field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for Office {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Office").field("party", &self.requester.identity().party).finish_non_exhaustive()
+    }
+}

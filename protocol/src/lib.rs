@@ -6,55 +6,55 @@
 //! from files that stand above it (`tests/layers.rs` holds it).
 
 // ── words ── what things are called
-pub mod cbor;
-pub mod code;
+pub mod time;
 pub mod date;
 pub mod digest;
-pub mod id;
+pub mod cbor;
 pub mod limits;
+pub mod id;
+pub mod code;
 pub mod refusal;
 pub mod message;
-pub mod time;
 
 // ── trust ── who says so
-pub mod credential;
-pub mod envelope;
-pub mod gate;
-pub mod key;
 pub mod primitives;
-pub mod roster;
+pub mod key;
 pub mod sign1;
+pub mod envelope;
+pub mod roster;
 pub mod statement;
 pub mod status;
+pub mod credential;
+pub mod gate;
 pub mod verify;
 
 // ── memory ── what is kept
-pub mod batch;
-pub mod book;
 pub mod disk;
-pub mod exchange;
 pub mod index;
-pub mod journal;
 pub mod ledger;
-pub mod store;
-pub mod table;
 pub mod vault;
+pub mod journal;
+pub mod book;
+pub mod store;
+pub mod batch;
+pub mod table;
+pub mod exchange;
 
 // ── knowledge ── what is known of a person, and who may see it
-pub mod access_log;
-pub mod binding;
+pub mod record;
 pub mod fact;
 pub mod policy;
+pub mod access_log;
 pub mod pseudonym;
-pub mod record;
+pub mod binding;
 
 // ── machines ── who does what, in which order
-pub mod admission;
-pub mod directory;
-pub mod machine;
-pub mod municipality;
-pub mod pseudonymiser;
-pub mod requester;
-pub mod witness;
 pub mod frame;
+pub mod machine;
+pub mod duty;
+pub mod requester;
+pub mod municipality;
+pub mod directory;
+pub mod pseudonymiser;
+pub mod witness;
 pub mod host;

@@ -10,11 +10,13 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use crate::batch::Batch;
+use crate::binding::Binding;
 use crate::cbor;
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
 use crate::digest::Digest;
 use crate::envelope::{self, Header, Outgoing, SealedAnswer};
+use crate::frame::{Frame, Verdict};
 use crate::gate::{Gate, NotAdmitted, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::handle::Handle;
@@ -25,7 +27,7 @@ use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
 use crate::message::{Body, Outcome, Points, Question, Staff};
-use crate::primitives::{Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
+use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
 use crate::time::{Now, Steady, Timestamp};
 use crate::verify::{Opened, Sealed, Unfit, Verified};
@@ -70,6 +72,13 @@ pub enum Wish {
     },
     /// Who looked at them.
     History,
+    /// Register in the directory that this home is theirs; an insurer's own staff wish it.
+    Registration {
+        /// The home.
+        home: Binding,
+        /// The registrant's number for it, above its last.
+        number: u64,
+    },
 }
 
 /// How an ask ended. Every ask ends.
@@ -135,7 +144,7 @@ pub enum Failure {
 }
 
 /// Why an answer was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
     /// It does not open.
     #[error("it does not open")]
@@ -180,6 +189,21 @@ pub enum Event {
     Evaluated(Box<Verified>, Route, Option<Box<(Vec<[u8; 32]>, [u8; 64])>>),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
+    /// A ledger's owner wants its checkpoint cosigned.
+    Cosign {
+        /// Where the verdict goes.
+        route: Route,
+        /// Who was admitted on the connection.
+        standings: Vec<PartyId>,
+        /// The signed checkpoint.
+        note: Vec<u8>,
+        /// The size the proof begins at.
+        from: u64,
+        /// The proof.
+        proof: Vec<Digest>,
+    },
+    /// A witness's verdict, and the head it is about.
+    Cosigned(ExchangeId, Verdict, Option<Arc<SignedCheckpoint>>),
     /// The moment named by `deadline` came.
     Deadline,
 }
@@ -200,6 +224,19 @@ pub enum Action {
         /// The envelope.
         bytes: Vec<u8>,
     },
+    /// Send a frame on a connection.
+    Reply(Route, Frame),
+    /// Ask a witness to cosign our newest head.
+    Cosign {
+        /// From which seat.
+        seat: Seat,
+        /// Which witness.
+        to: PartyId,
+        /// The name of this attempt.
+        attempt: ExchangeId,
+        /// The size it cosigned last.
+        from: u64,
+    },
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
@@ -214,6 +251,8 @@ pub enum Work {
     Admit {
         /// On which connection.
         connection: u64,
+        /// The number of its frame.
+        number: u64,
         /// The transport key its other end proved.
         peer: PublicKey,
         /// The presentation.
@@ -247,6 +286,8 @@ pub enum Work {
     Unblind(AskId, Box<Unblinding>),
     /// Evaluate hidden points.
     Evaluate(Box<Verified>, Route, Points, Secret),
+    /// Nothing to evaluate: comes back to be refused.
+    Decline(Box<Verified>, Route),
 }
 
 /// What a worker hands back.
@@ -258,10 +299,10 @@ pub enum Done {
     Frame(Route, Vec<u8>),
     /// A request was opened; the channel is worth remembering.
     Opened(Seat, Box<Opened>, Route),
-    /// A request was dropped.
-    Dropped(Route, Unfit),
-    /// A presentation was verified.
-    Admitted(u64, Result<Arc<Standing>, NotAdmitted>),
+    /// A request of that sender was dropped.
+    Dropped(Route, PartyId, Unfit),
+    /// A presentation was verified: connection, number of its frame, result.
+    Admitted(u64, u64, Result<Arc<Standing>, NotAdmitted>),
 }
 
 /// A request of our own before it is signed.
@@ -471,7 +512,7 @@ impl Outbox {
         let mut actions = self.actions;
         for (seat, entry, disclosure) in self.answers {
             let receipt = committed.receipt(store, &entry, disclosure.named_size)?;
-            actions.push(Action::Work(seat, Box::new(Work::SealAnswer(Box::new(disclosure.reveal(receipt))))));
+            actions.push(Action::Work(seat, Box::new(Work::SealAnswer(Box::new(disclosure.reveal(&receipt))))));
         }
         Ok(actions)
     }
@@ -479,9 +520,17 @@ impl Outbox {
 
 impl Disclosure {
     /// Puts body and receipt together.
-    fn reveal(self, receipt: Receipt) -> Released {
+    fn reveal(self, receipt: &Receipt) -> Released {
         let (request_salt, answer_salt) = self.salts;
-        let evidence = receipt.into_evidence(request_salt, answer_salt);
+        let evidence = Evidence {
+            request_salt,
+            answer_salt,
+            leaf: receipt.leaf().to_vec(),
+            index: receipt.index(),
+            inclusion: receipt.inclusion().to_vec(),
+            checkpoint: receipt.checkpoint().as_bytes().to_vec(),
+            consistency: receipt.consistency().to_vec(),
+        };
         let answer = cbor::encode(&Answer { body: self.body, evidence });
         Released { answer, request: self.request, secret: self.secret, route: self.route }
     }
@@ -491,13 +540,16 @@ impl Work {
     /// Does it. `seat` is whose work it is.
     pub fn perform(self, seat: Seat, now: Now, dice: &mut dyn CryptoRng, primitives: &dyn Primitives) -> Done {
         match self {
-            Self::Admit { connection, peer, bytes, gate } => {
-                Done::Admitted(connection, gate.admit(&bytes, &peer, now.wall, primitives).map(Arc::new))
+            Self::Admit { connection, number, peer, bytes, gate } => {
+                Done::Admitted(connection, number, gate.admit(&bytes, &peer, now.wall, primitives).map(Arc::new))
             }
-            Self::Open { sealed, route } => match sealed.verify(primitives) {
-                Ok(opened) => Done::Opened(seat, Box::new(opened), route),
-                Err(unfit) => Done::Dropped(route, unfit),
-            },
+            Self::Open { sealed, route } => {
+                let sender = sealed.standing.party().clone();
+                match sealed.verify(primitives) {
+                    Ok(opened) => Done::Opened(seat, Box::new(opened), route),
+                    Err(unfit) => Done::Dropped(route, sender, unfit),
+                }
+            }
             Self::SealRequest(draft) => seal_request(seat, *draft, dice, primitives),
             Self::SealAnswer(released) => {
                 let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);
@@ -515,9 +567,11 @@ impl Work {
             Self::Unblind(ask, unblinding) => {
                 Done::Event(seat, Event::Unblinded(ask, unblinding.uncover(primitives).map(Box::new)))
             }
+            Self::Decline(verified, route) => Done::Event(seat, Event::Evaluated(verified, route, None)),
             Self::Evaluate(verified, route, points, secret) => {
                 let points: Vec<[u8; 32]> = points.points.iter().map(|point| **point).collect();
-                let evaluated = primitives.evaluate(&secret, &points, dice).ok().map(Box::new);
+                let mut dice = primitives::seeded(&secret, &verified.digest());
+                let evaluated = primitives.evaluate(&secret, &points, &mut dice).ok().map(Box::new);
                 Done::Event(seat, Event::Evaluated(verified, route, evaluated))
             }
         }
@@ -624,6 +678,7 @@ impl core::fmt::Debug for Work {
             Self::Blind(..) => "Blind",
             Self::Unblind(..) => "Unblind",
             Self::Evaluate(..) => "Evaluate",
+            Self::Decline(..) => "Decline",
         })
     }
 }

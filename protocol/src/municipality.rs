@@ -1,1 +1,217 @@
-//! (empty)
+//! The municipality (保険者): decides who may read which records of its insured persons, and keeps them.
+//!
+//! The relationship is the first fact read; without one neither the person nor a record is touched, so
+//! that unknown, unrelated and protected persons are one code path. Knows nothing of other insurers.
+
+pub mod file;
+pub mod import;
+
+use std::collections::BTreeSet;
+
+use crate::access_log;
+use crate::batch::Batch;
+use crate::code::field_group::FieldGroups;
+use crate::code::job::Job;
+use crate::code::record_kind::RecordKind;
+use crate::date::Date;
+use crate::duty::{self, Desk, Finding, Shown};
+use crate::exchange;
+use crate::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass};
+use crate::fact::{Nature, Relationship};
+use crate::gate::Gate;
+use crate::id::handle::Handle;
+use crate::id::insurer::InsurerNumber;
+use crate::machine::{Action, Event, Machine, Outbox};
+use crate::message::{Access, Outcome, Question, Reading, Staff};
+use crate::policy;
+use crate::policy::judge::Judge;
+use crate::policy::ruling::Denial;
+use crate::primitives::Secret;
+use crate::record::timeline::AsOf;
+use crate::refusal::Refusal;
+use crate::store::StoreError;
+use crate::time::{Span, Steady, Timestamp};
+use crate::vault::Label;
+use crate::verify::Verified;
+use file::File;
+
+/// The machine.
+#[derive(Debug)]
+pub struct Municipality {
+    desk: Desk,
+    insurers: BTreeSet<InsurerNumber>,
+    label: Secret,
+    judge: Judge,
+    prune: Steady,
+}
+
+/// How many steps of a person's history one answer holds.
+const HISTORY_STEPS_MAX: usize = 200;
+/// How often old exchanges are forgotten, and how many at once.
+const PRUNE_EVERY: Span = Span::from_s(60);
+/// See [`PRUNE_EVERY`].
+const PRUNE_ROWS_MAX: usize = 1000;
+
+impl Municipality {
+    /// The machine of the insurer whose cards bear one of `insurers`, deciding by `judge`.
+    pub fn new(desk: Desk, insurers: BTreeSet<InsurerNumber>, label: Secret, judge: Judge, now: Steady) -> Self {
+        Self { desk, insurers, label, judge, prune: now.plus(PRUNE_EVERY) }
+    }
+
+    fn find(
+        &mut self,
+        verified: &Verified,
+        at: Timestamp,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<Finding, StoreError> {
+        match &verified.request().question {
+            Question::Read(reading) => self.find_records(verified, reading, at, batch, out),
+            Question::History(person) => self.find_history(verified, person, batch),
+            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
+                Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
+            }
+        }
+    }
+
+    fn find_records(
+        &mut self,
+        verified: &Verified,
+        reading: &Reading,
+        at: Timestamp,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<Finding, StoreError> {
+        let kinds = &reading.kinds;
+        let Some(label) = self.label_of(&reading.person, batch)? else {
+            return Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, kinds.clone()));
+        };
+        let refused = |refusal| Ok(Finding::refused(refusal, label, kinds.clone()));
+        let today = Date::from_timestamp_japan(at);
+        let ties = file::ties(batch, verified.standing().party(), label)?;
+        let Some(first) = kinds.first() else { return refused(Refusal::NotPermitted) };
+        let facts = self.facts(verified, &ties, *first, today);
+        if facts.is_stranger() && !facts.is_break_glass() {
+            return refused(Refusal::Unrelated);
+        }
+        let Some(file) = File::read(batch, label)? else { return refused(Refusal::Unrelated) };
+        let as_of = AsOf {
+            valid_on: reading.valid_on.unwrap_or(today),
+            recorded_by: reading.known_at.map_or(at, |known_at| known_at.min(at)),
+        };
+        let mut shown = Shown::nothing(kinds.clone());
+        let mut contents = Vec::new();
+        for kind in kinds {
+            let facts = Facts {
+                consent: ConsentState::on(&file.consents, *kind, today),
+                protection: ProtectionState::on(&file.protections, today),
+                ..facts
+            };
+            let permit = match policy::authorise(&mut self.judge, &facts, &file.person, *kind) {
+                Ok(permit) => permit,
+                Err(Denial::PolicyBroken) => {
+                    out.act(Action::Alarm("a policy could not be evaluated"));
+                    return refused(Refusal::PolicyBroken);
+                }
+                Err(Denial::Unrelated) => return refused(Refusal::Unrelated),
+                Err(Denial::NotPermitted) => return refused(Refusal::NotPermitted),
+            };
+            let content = file::read(&permit, label, as_of, batch)?;
+            shown.groups = shown.groups.union(permit.groups());
+            shown.reasons.extend(permit.reasons().iter().cloned());
+            shown.versions.extend(content.versions().iter().map(|version| *version.id.as_bytes()));
+            contents.push(content.encode().into());
+        }
+        shown.reasons.sort();
+        shown.reasons.dedup();
+        shown.emergency = facts.is_break_glass();
+        Ok(Finding { result: Ok(Outcome::Records(contents)), label, shown })
+    }
+
+    /// The person themself and their insurer's officers see who looked.
+    fn find_history(&self, verified: &Verified, person: &Handle, batch: &Batch<'_>) -> Result<Finding, StoreError> {
+        let Some(label) = self.label_of(person, batch)? else {
+            return Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()));
+        };
+        let today = Date::from_timestamp_japan(batch.now().wall);
+        let facts = self.facts(verified, &[], RecordKind::InsuranceCard, today);
+        if !(facts.is_officer() || facts.by_self) {
+            return Ok(Finding::refused(Refusal::Unrelated, label, Vec::new()));
+        }
+        let steps = access_log::history(batch, label, HISTORY_STEPS_MAX)?;
+        let accesses = steps.into_iter().map(|(leaf, detail)| Access {
+            at: detail.at,
+            party: detail.decision.party,
+            staff: Staff { id: detail.decision.staff, job: detail.decision.job, proof: None },
+            purpose: detail.decision.purpose,
+            kinds: detail.decision.kinds,
+            refused: detail.decision.refusal.is_some(),
+            leaf,
+        });
+        let shown = Shown { groups: FieldGroups::EMPTY, ..Shown::nothing(Vec::new()) };
+        Ok(Finding { result: Ok(Outcome::History(accesses.collect())), label, shown })
+    }
+
+    /// What is known before anything of the person is read.
+    fn facts(&self, verified: &Verified, ties: &[Relationship], kind: RecordKind, today: Date) -> Facts {
+        let request = verified.request();
+        let standing = verified.standing();
+        let relationship = Nature::in_force(ties, standing.party(), today);
+        let own_insurer = *standing.party() == self.desk.party;
+        Facts {
+            role: standing.party().kind(),
+            own_insurer,
+            service: ServiceClass::of(standing.services(), relationship),
+            job: request.staff.job,
+            purpose: request.purpose,
+            kind,
+            relationship,
+            consent: ConsentState::Absent,
+            protection: ProtectionState::None,
+            // An assertion is carried but not checked yet, so nobody counts as proven.
+            staff_proven: false,
+            disaster: false,
+            by_self: own_insurer && request.staff.job == Job::InsuredPerson,
+        }
+    }
+
+    /// The label of a person of ours; `None` for a card of another insurer.
+    fn label_of(&self, person: &Handle, batch: &Batch<'_>) -> Result<Option<Label>, StoreError> {
+        let label = access_log::label(&self.label, person);
+        match person {
+            Handle::Care(id) => Ok(self.insurers.contains(&id.insurer()).then_some(label)),
+            Handle::Medical(_) => Ok(Some(file::by_medical(batch, label)?.unwrap_or(label))),
+        }
+    }
+}
+
+impl Machine for Municipality {
+    fn handle(&mut self, event: Event, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
+        match event {
+            Event::Request(verified, route) => {
+                let desk = self.desk.clone();
+                let mut find = |verified: &Verified, at, batch: &mut Batch<'_>, out: &mut Outbox| {
+                    self.find(verified, at, batch, out)
+                };
+                duty::answer(&desk, &verified, route, gate, batch, out, &mut find)
+            }
+            Event::Import(id, bytes) => {
+                let result = import::import(&self.desk, &self.label, &self.insurers, &bytes, batch)?;
+                out.act(Action::Imported(id, result));
+                Ok(())
+            }
+            Event::Deadline => {
+                if batch.now().steady >= self.prune {
+                    exchange::prune(batch, PRUNE_ROWS_MAX)?;
+                    self.prune = batch.now().steady.plus(PRUNE_EVERY);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deadline(&self) -> Option<(Steady, &'static str)> {
+        Some((self.prune, "old exchanges are forgotten"))
+    }
+}

@@ -11,8 +11,10 @@ use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce};
 use ed25519_dalek::Signer as _;
 use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
 use minicbor::{Decode, Encode};
-use rand_core::CryptoRng;
+use rand_core::{CryptoRng, SeedableRng as _};
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
+
+use crate::digest::Digest;
 
 /// The length of a ChaCha20-Poly1305 tag, in bytes.
 pub const TAG_BYTES: usize = 16;
@@ -150,6 +152,12 @@ pub fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Secret {
     let expanded = hkdf::Hkdf::<sha2::Sha256>::new(Some(salt), secret).expand(info, &mut out.0);
     assert!(expanded.is_ok(), "32 bytes are within HKDF's bound");
     out
+}
+
+/// Dice for one purpose: the same secret and subject throw the same numbers, so that an answer that holds
+/// a random proof can be made again, byte for byte.
+pub fn seeded(secret: &Secret, subject: &Digest) -> chacha20::ChaCha20Rng {
+    chacha20::ChaCha20Rng::from_seed(derive(secret.expose(), subject.as_bytes(), b"tsunagi dice").0)
 }
 
 impl Secret {
@@ -401,7 +409,6 @@ impl rand_core_06::CryptoRng for OldDice<'_> {}
 #[cfg(test)]
 mod tests {
     use chacha20::ChaCha20Rng;
-    use rand_core::SeedableRng as _;
 
     use super::*;
 

@@ -43,7 +43,7 @@ impl Record {
         if text.len() > RECORD_BYTES_MAX {
             return Err(FieldFault::at("", "bytes", &format!("at most {RECORD_BYTES_MAX} bytes")));
         }
-        let form = forms::form(kind)?;
+        let form = forms::form(kind);
         let fields = json::read(form, text)?;
         check::whole(form, &fields)?;
         if canonical::write(&fields).len() > RECORD_BYTES_MAX {
@@ -57,7 +57,7 @@ impl Record {
     /// # Errors
     /// A [`FieldFault`] as from [`Self::from_json`], or if the bytes are not the one encoding.
     pub fn decode(kind: RecordKind, bytes: &[u8]) -> Result<Self, FieldFault> {
-        let form = forms::form(kind)?;
+        let form = forms::form(kind);
         let fields = canonical::read(form, bytes)?;
         check::whole(form, &fields)?;
         Ok(Self { form, shown: FieldGroups::ALL, fields })
@@ -72,7 +72,7 @@ impl Record {
         if shown == FieldGroups::ALL {
             return Self::decode(kind, bytes);
         }
-        let form = forms::form(kind)?;
+        let form = forms::form(kind);
         let fields = canonical::read(form, bytes)?;
         check::masked(form, &fields, shown)?;
         Ok(Self { form, shown, fields })

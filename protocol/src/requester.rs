@@ -30,7 +30,7 @@ use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
-use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Tag};
+use crate::message::{Outcome, Points, Question, Reading, Request, Seen};
 use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -130,6 +130,11 @@ impl Requester {
         }
     }
 
+    /// Whether an ask has not ended yet.
+    pub fn waits(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
     /// Who it asks for.
     pub const fn identity(&self) -> &Identity {
         &self.identity
@@ -163,17 +168,21 @@ impl Requester {
             Event::Sealed(exchange, drafted) => self.sealed(exchange, *drafted, gate, batch, out)?,
             Event::Answered(exchange, Ok(accepted)) => self.answered(exchange, *accepted, gate, batch, out)?,
             Event::Answered(exchange, Err(error)) => {
-                self.end_exchange(exchange, Failure::NotBelieved(error), batch, out);
+                self.end_exchange(exchange, Failure::NotBelieved(error), batch, out)?;
             }
             Event::Busy(exchange, span) => self.wait(exchange, span, batch),
             Event::Lost(exchange) => self.wait(exchange, LOST_AGAIN, batch),
             Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
-                self.catch_up(batch, out);
+                self.catch_up(batch, out)?;
                 return Ok(Some(Event::Deadline));
             }
-            other @ (Event::Request(..) | Event::Evaluated(..) | Event::Import(..)) => return Ok(Some(other)),
+            other @ (Event::Request(..)
+            | Event::Evaluated(..)
+            | Event::Import(..)
+            | Event::Cosign { .. }
+            | Event::Cosigned(..)) => return Ok(Some(other)),
         }
         Ok(None)
     }
@@ -195,12 +204,19 @@ impl Requester {
         let rows = batch.range(&from, &to, limits::OPEN_ASKS_MAX)?;
         let count = rows.len();
         for (key, _row) in rows {
-            batch.put(key, None);
+            batch.put(key, None)?;
         }
         Ok(count)
     }
 
-    fn ask(&mut self, id: AskId, ask: Ask, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
+    fn ask(
+        &mut self,
+        id: AskId,
+        ask: Ask,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
         if self.asks.len() >= limits::OPEN_ASKS_MAX {
             tell(out, id, Ending::Failed(Failure::TooMany));
             return Ok(());
@@ -211,10 +227,11 @@ impl Requester {
         }
         let ends = batch.now().steady.plus(limits::ASK_LIMIT);
         let person = ask.person.clone();
+        let is_registration = matches!(ask.wish, Wish::Registration { .. });
         self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
         match self.known_home(&person, batch.now().steady) {
-            Some(insurer) => self.read_from(id, &insurer, gate, batch, out),
-            None => {
+            Some(insurer) if !is_registration => self.read_from(id, &insurer, gate, batch, out),
+            _ => {
                 let hide = Work::Blind(id, pseudonym::input(&person));
                 out.act(Action::Work(self.identity.seat, Box::new(hide)));
                 Ok(())
@@ -266,15 +283,18 @@ impl Requester {
             return Ok(());
         };
         let pseudonym = Pseudonym::new(*output, KEY_VERSION);
-        let tag = pseudonym.tag();
+        let question = match &open.ask.wish {
+            Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
+            Wish::Records { .. } | Wish::History => Question::LookUp(pseudonym.tag()),
+        };
         open.pseudonym = Some(pseudonym);
-        self.look_up(id, tag, gate, batch, out)
+        self.ask_directory(id, question, gate, batch, out)
     }
 
-    fn look_up(
+    fn ask_directory(
         &mut self,
         id: AskId,
-        tag: Tag,
+        question: Question,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
@@ -283,7 +303,7 @@ impl Requester {
             self.fail(id, Failure::NotReady("no directory in the roster"), out);
             return Ok(());
         };
-        self.begin(id, &directory.party.clone(), Question::LookUp(tag), gate, batch, out)
+        self.begin(id, &directory.party.clone(), question, gate, batch, out)
     }
 
     fn read_from(
@@ -310,6 +330,7 @@ impl Requester {
                 Question::Read(Reading { person, kinds: kinds.clone(), valid_on: *valid_on, known_at: *known_at })
             }
             Wish::History => Question::History(person),
+            Wish::Registration { .. } => return Ok(()),
         };
         self.begin(id, &member.party.clone(), question, gate, batch, out)
     }
@@ -324,10 +345,10 @@ impl Requester {
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
-        let Some(open) = self.asks.get(&id) else { return Ok(()) };
         let now = batch.now();
         let exchange = ExchangeId::random(batch.dice());
         let named = self.head(to, gate, batch)?;
+        let Some(open) = self.asks.get(&id) else { return Ok(()) };
         let request = Request {
             sender: self.identity.party.clone(),
             recipient: to.clone(),
@@ -423,18 +444,14 @@ impl Requester {
         let now = batch.now();
         let Some(member) = gate.roster().member(&open.to) else {
             let failure = Failure::Unreachable(open.to.clone());
-            self.end_exchange(exchange, failure, batch, out);
-            return Ok(());
+            return self.end_exchange(exchange, failure, batch, out);
         };
         let Drafted { outgoing, reuse } = drafted;
-        let row = AskRow {
-            to: open.to.clone(),
-            envelope: outgoing.bytes.clone(),
-            secret: *outgoing.answer_secret.expose(),
-        };
+        let row =
+            AskRow { to: open.to.clone(), envelope: outgoing.bytes.clone(), secret: *outgoing.answer_secret.expose() };
         let general = batch.person_key(Label::GENERAL)?;
         let sealed = primitives::seal_stored(&general, b"ask", &cbor::encode(&row), batch.dice());
-        batch.put(ask_key(batch.seat(), &exchange), Some(sealed));
+        batch.put(ask_key(batch.seat(), &exchange), Some(sealed))?;
         let pending = Pending {
             exchange,
             request: outgoing.digest,
@@ -472,8 +489,8 @@ impl Requester {
     ) -> Result<(), StoreError> {
         let Some(open) = self.exchanges.remove(&exchange) else { return Ok(()) };
         let Some(sent) = open.sent else { return Ok(()) };
-        batch.put(ask_key(batch.seat(), &exchange), None);
-        self.remember_head(&open.to, &accepted.note, batch);
+        batch.put(ask_key(batch.seat(), &exchange), None)?;
+        self.remember_head(&open.to, &accepted.note, batch)?;
         let own_leaf = self.enter_own(&open.request, &sent.pending, &accepted, gate, batch)?;
         match (open.question, accepted.body.outcome) {
             (Question::Evaluate(_), Outcome::Evaluated(points, proof)) => {
@@ -511,14 +528,15 @@ impl Requester {
         }
     }
 
-    fn remember_head(&mut self, to: &PartyId, note: &Arc<KnownNote>, batch: &mut Batch<'_>) {
+    fn remember_head(&mut self, to: &PartyId, note: &Arc<KnownNote>, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let is_newer = self.heads.get(to).is_none_or(|known| {
             known.checkpoint.origin != note.checkpoint.origin || known.checkpoint.size < note.checkpoint.size
         });
         if is_newer {
             self.heads.insert(to.clone(), Arc::clone(note));
-            batch.put(head_key(batch.seat(), to), Some(note.bytes.clone()));
+            batch.put(head_key(batch.seat(), to), Some(note.bytes.clone()))?;
         }
+        Ok(())
     }
 
     /// Our own leaf names the answer and the checkpoint it was proven under, so that every ledger is anchored
@@ -586,16 +604,21 @@ impl Requester {
     }
 
     /// Sends again what got no answer in time, and ends what has run out of time.
-    fn catch_up(&mut self, batch: &mut Batch<'_>, out: &mut Outbox) {
+    fn catch_up(&mut self, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         let now = batch.now();
-        let over: Vec<_> = self.asks.iter().filter(|(_id, open)| open.ends <= now.steady).map(|(id, _open)| *id).collect();
+        let over: Vec<_> =
+            self.asks.iter().filter(|(_id, open)| open.ends <= now.steady).map(|(id, _open)| *id).collect();
         for id in over {
-            let waiting: Vec<_> =
-                self.exchanges.iter().filter(|(_exchange, open)| open.ask == id).map(|(exchange, _open)| *exchange).collect();
+            let waiting: Vec<_> = self
+                .exchanges
+                .iter()
+                .filter(|(_exchange, open)| open.ask == id)
+                .map(|(exchange, _open)| *exchange)
+                .collect();
             let to = waiting.first().and_then(|exchange| self.exchanges.get(exchange)).map(|open| open.to.clone());
             for exchange in waiting {
                 self.exchanges.remove(&exchange);
-                batch.put(ask_key(batch.seat(), &exchange), None);
+                batch.put(ask_key(batch.seat(), &exchange), None)?;
             }
             let to = to.unwrap_or_else(|| self.identity.party.clone());
             self.fail(id, Failure::Unreachable(to), out);
@@ -610,13 +633,21 @@ impl Requester {
                 out.act(Action::Transmit { seat: self.identity.seat, to: open.to.clone(), exchange: *exchange, bytes });
             }
         }
+        Ok(())
     }
 
-    fn end_exchange(&mut self, exchange: ExchangeId, failure: Failure, batch: &mut Batch<'_>, out: &mut Outbox) {
+    fn end_exchange(
+        &mut self,
+        exchange: ExchangeId,
+        failure: Failure,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
         if let Some(open) = self.exchanges.remove(&exchange) {
-            batch.put(ask_key(batch.seat(), &exchange), None);
+            batch.put(ask_key(batch.seat(), &exchange), None)?;
             self.fail(open.ask, failure, out);
         }
+        Ok(())
     }
 
     fn fail(&mut self, id: AskId, failure: Failure, out: &mut Outbox) {

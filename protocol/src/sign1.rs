@@ -57,8 +57,7 @@ pub fn sign(
     bound: &[u8],
     payload: &[u8],
 ) -> Vec<u8> {
-    let protected =
-        HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.as_bytes().to_vec()).build();
+    let protected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.as_bytes().to_vec()).build();
     let signed = CoseSign1Builder::new()
         .protected(protected)
         .payload(payload.to_vec())
@@ -81,7 +80,11 @@ impl Unverified {
         let sign1 = CoseSign1::from_slice(bytes).map_err(|_error| SignatureError::Malformed)?;
         let algorithm = Some(RegisteredLabelWithPrivate::Assigned(iana::Algorithm::EdDSA));
         let header = &sign1.protected.header;
-        if header.alg != algorithm || !header.crit.is_empty() || !sign1.unprotected.is_empty() || sign1.payload.is_none() {
+        if header.alg != algorithm
+            || !header.crit.is_empty()
+            || !sign1.unprotected.is_empty()
+            || sign1.payload.is_none()
+        {
             return Err(SignatureError::Malformed);
         }
         let id: &[u8; 16] = header.key_id.as_slice().try_into().map_err(|_error| SignatureError::Malformed)?;
@@ -113,10 +116,9 @@ impl Unverified {
         label: Label,
         bound: &[u8],
     ) -> Result<Vec<u8>, SignatureError> {
-        self.sign1
-            .verify_signature(&external(label, bound), |signature, message| {
-                if primitives.verify(public.as_bytes(), message, signature) { Ok(()) } else { Err(SignatureError::Forged) }
-            })?;
+        self.sign1.verify_signature(&external(label, bound), |signature, message| {
+            if primitives.verify(public.as_bytes(), message, signature) { Ok(()) } else { Err(SignatureError::Forged) }
+        })?;
         self.sign1.payload.ok_or(SignatureError::Malformed)
     }
 }

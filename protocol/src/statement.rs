@@ -167,9 +167,8 @@ impl Pulse {
         if signed.key() != roster.pulse.id(KeyUse::Pulse) {
             return Err(StatementError::Forged);
         }
-        let payload = signed
-            .verify(primitives, &roster.pulse, Label::Pulse, &[])
-            .map_err(|_error| StatementError::Forged)?;
+        let payload =
+            signed.verify(primitives, &roster.pulse, Label::Pulse, &[]).map_err(|_error| StatementError::Forged)?;
         let pulse: Self = cbor::decode(&payload).map_err(|_error| StatementError::Malformed)?;
         if pulse.network != *network || pulse.expires.since(pulse.issued) > limits::PULSE_LIFE {
             return Err(StatementError::Malformed);

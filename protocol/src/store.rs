@@ -1,1 +1,687 @@
-//! (empty)
+//! The store (保管庫): journal first, everything else afterwards and repairable from it.
+//!
+//! A commit is one journal record, appended and synced once; rolls and index are written behind it and
+//! mended from it when the store is opened. A root is signed only after it was computed from the same
+//! bytes, and a [`Receipt`] has no other maker than a [`Committed`]. Damage is found and reported, never
+//! served. After any error in a commit the store takes no more: the process stops and opens it again.
+
+pub mod name;
+pub mod scrub;
+pub mod snapshot;
+pub mod staged;
+pub(crate) mod state;
+pub(crate) mod tally;
+
+pub(crate) mod nodes;
+pub mod opening;
+pub mod roll;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minicbor::{Decode, Encode};
+
+use crate::book::Book;
+use crate::digest::Digest;
+use crate::disk::{Disk, DiskError, FileName};
+use crate::index::{Changes, Index, IndexError};
+use crate::journal::Journal;
+use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::ledger::leaf::Leaf;
+use crate::ledger::origin::Origin;
+use crate::ledger::tree;
+use crate::limits::ROWS_PER_APPLY_MAX;
+use crate::primitives::{self, Primitives, Secret};
+use crate::vault::{Label, SealedKey, Vault};
+
+use name::Kind;
+use nodes::{Growth, Memory, View};
+use opening::Base;
+use scrub::Scrub;
+use snapshot::Snapshot;
+use staged::{Staged, StagedKey, StagedSeat};
+use state::{Append, Change, Forgotten, Record, SeatState, State};
+use tally::{CHECK_BYTES, Tally};
+
+/// The longest key of a row, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// One organisation's machine in this process (席): its keys, its ledger, its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Seat(#[n(0)] u8);
+
+/// The key of a row: seat ‖ table ‖ rest. Ordered as its bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(Vec<u8>);
+
+/// A family of append-only files; each seat has one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Roll {
+    /// Entries of the ledger: the leaf and the place of its detail.
+    #[n(0)]
+    Leaves,
+    /// Hashes of the ledger's tree in stored order.
+    #[n(1)]
+    Nodes,
+    /// Versions of records.
+    #[n(2)]
+    Records,
+    /// What leaves commit to.
+    #[n(3)]
+    Details,
+}
+
+/// Where an entry stands in its roll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Position {
+    /// Offset of the first byte.
+    #[n(0)]
+    pub offset: u64,
+    /// Length in bytes, the checksum not counted.
+    #[n(1)]
+    pub len: u32,
+}
+
+/// Who signs for a seat.
+#[derive(Debug)]
+pub struct Signer {
+    /// The seat.
+    pub seat: Seat,
+    /// The ledger it keeps.
+    pub origin: Origin,
+    /// Its log key.
+    pub log_secret: Secret,
+}
+
+/// What the store seals with.
+#[derive(Clone, Debug)]
+pub struct StoreSecret {
+    journal: Secret,
+    vault: Secret,
+    book: Secret,
+}
+
+/// The place of a leaf in a seat's ledger, or in the ledger as it will be after the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    seat: Seat,
+    index: u64,
+}
+
+/// A signed state of a seat's ledger.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// How many leaves.
+    pub size: u64,
+    /// Their root.
+    pub root: Digest,
+    /// The signed note over both.
+    pub note: Arc<SignedCheckpoint>,
+}
+
+/// Proof that a commit is durable; made by [`Store::commit`] alone.
+#[derive(Debug)]
+pub struct Committed {
+    heads: BTreeMap<Seat, Head>,
+}
+
+/// Proof that a leaf is in a ledger (受領証); made by [`Committed::receipt`] alone.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    leaf: Vec<u8>,
+    index: u64,
+    inclusion: Vec<Digest>,
+    checkpoint: Arc<SignedCheckpoint>,
+    consistency: Vec<Digest>,
+}
+
+/// Why the store does not go on. Each is a fault of this node, never an outcome for an asker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A file does not hold what was written.
+    #[error("the file {file} is damaged at {at}")]
+    Damaged {
+        /// Which file.
+        file: FileName,
+        /// Offset in bytes of what cannot be read.
+        at: u64,
+    },
+    /// The disk failed while nothing was being committed.
+    #[error(transparent)]
+    Disk(DiskError),
+    /// The disk failed inside a commit: what is durable is known only after opening again.
+    #[error("inside a commit, {0}")]
+    Fatal(DiskError),
+    /// The index failed or lost something; opening again rebuilds it.
+    #[error(transparent)]
+    Index(IndexError),
+    /// The store stopped after an earlier error.
+    #[error("the store has stopped")]
+    Stopped,
+    /// Something was committed since this was staged.
+    #[error("staged on an earlier commit")]
+    Stale,
+    /// Above a bound of keys, values or entries.
+    #[error("too long to be stored")]
+    TooLong,
+    /// A seat that is not served here, or not the machine's own, or a roll it may not write.
+    #[error("not this seat's")]
+    Foreign,
+    /// There is no such leaf or entry.
+    #[error("no such entry")]
+    Unknown,
+    /// A value is not what its table holds: ours, so a damage or a mistake of ours.
+    #[error("a value of {0} cannot be read")]
+    Unreadable(&'static str),
+}
+
+/// The one place where everything a process keeps is written and read.
+pub struct Store {
+    disk: Box<dyn Disk>,
+    index: Box<dyn Index>,
+    primitives: Arc<dyn Primitives>,
+    journal: Journal,
+    vault: Vault,
+    state: State,
+    ledgers: BTreeMap<Seat, Ledger>,
+    secret: StoreSecret,
+    /// What the newest book covers, and that book.
+    base: Base,
+    book: Option<Book>,
+    snapshot: Option<Snapshot>,
+    scrub: Option<Scrub>,
+    stopped: bool,
+}
+
+/// A seat that is served.
+struct Ledger {
+    origin: Origin,
+    log_secret: Secret,
+    memory: Memory,
+    head: Head,
+}
+
+/// Rows about to change: as the journal holds them, their checksums, and the tally with them.
+struct Rows {
+    changes: Vec<Change>,
+    checks: Vec<[u8; CHECK_BYTES]>,
+    tally: Tally,
+}
+
+impl Store {
+    /// The sequence number of the last commit; 0 before the first.
+    pub const fn sequence(&self) -> u64 {
+        self.journal.link().sequence
+    }
+
+    /// Bytes that can still be written.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn room(&self) -> Result<u64, StoreError> {
+        self.disk.room().map_err(StoreError::Disk)
+    }
+
+    /// Whether the seat is one of those the store was opened for.
+    pub fn serves(&self, seat: Seat) -> bool {
+        self.ledgers.contains_key(&seat)
+    }
+
+    /// The last signed state of a seat's ledger.
+    pub fn head(&self, seat: Seat) -> Option<&Head> {
+        self.ledgers.get(&seat).map(|ledger| &ledger.head)
+    }
+
+    /// Makes everything staged durable with one append and one sync, then writes rolls and index and
+    /// signs the new heads. Nothing staged: nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Fatal`] if the disk fails; after any error the store refuses everything further and the
+    /// process stops.
+    pub fn commit(&mut self, staged: Staged) -> Result<Committed, StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        if !staged.is_empty() {
+            let written = self.write(staged);
+            self.stopped = written.is_err();
+            written?;
+        }
+        Ok(Committed { heads: self.ledgers.iter().map(|(seat, ledger)| (*seat, ledger.head.clone())).collect() })
+    }
+
+    fn write(&mut self, staged: Staged) -> Result<(), StoreError> {
+        let sequence = self.sequence().saturating_add(1);
+        let ground = staged.ground.filter(|ground| ground.sequence == self.sequence()).ok_or(StoreError::Stale)?;
+        let rows = self.rows_after(staged.rows)?;
+        let growths = self.growths(&staged.seats)?;
+        let (fresh, forgotten) = keys_of(staged.keys);
+
+        let after = State {
+            vault: self.vault.tally_after(sequence, &fresh, &forgotten),
+            index: rows.tally,
+            seats: self.seats_after(&staged.seats, &growths),
+        };
+        if !fresh.is_empty() {
+            self.vault.add(self.disk.as_mut(), sequence, fresh).map_err(StoreError::Fatal)?;
+        }
+        let record = Record {
+            changes: rows.changes,
+            appends: self.appends(staged.seats),
+            forgotten: forgotten
+                .iter()
+                .map(|(seat, label)| Forgotten { seat: *seat, label: *label.as_bytes() })
+                .collect(),
+            after,
+        };
+        let payload = crate::cbor::encode(&record);
+        self.journal.append(self.disk.as_mut(), &payload, ground.salt).map_err(StoreError::Fatal)?;
+
+        // Durable. From here on everything can be done again from the journal.
+        self.write_rolls(&record.appends, &growths)?;
+        let base = sequence.saturating_sub(1);
+        apply(self.index.as_mut(), record.changes, rows.checks, base, sequence).map_err(StoreError::Index)?;
+        if !forgotten.is_empty() && self.vault.forget(sequence, &forgotten) {
+            self.vault.rewrite(self.disk.as_mut()).map_err(StoreError::Fatal)?;
+        }
+        self.state = record.after;
+        for (seat, growth) in growths {
+            if let Some(ledger) = self.ledgers.get_mut(&seat) {
+                ledger.take(growth, self.primitives.as_ref());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads each old row, so that the tally can let go of it.
+    fn rows_after(&mut self, staged: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Rows, StoreError> {
+        let mut rows = Rows { changes: Vec::with_capacity(staged.len()), checks: Vec::new(), tally: self.state.index };
+        for (key, value) in staged {
+            let old = self.row(&key)?.map(|old| tally::row(&key, &old));
+            if let Some(old) = old {
+                rows.tally.remove(old);
+            }
+            let digest = value.as_ref().map(|value| tally::row(&key, value));
+            if let Some(digest) = digest {
+                rows.tally.add(digest);
+            }
+            if let Some(scrub) = &mut self.scrub {
+                scrub.follow(&key, old, digest);
+            }
+            rows.checks.push(digest.map(tally::check).unwrap_or_default());
+            rows.changes.push(Change { key: key.into(), value: value.map(Into::into) });
+        }
+        Ok(rows)
+    }
+
+    fn growths(&self, staged: &BTreeMap<Seat, StagedSeat>) -> Result<BTreeMap<Seat, Growth>, StoreError> {
+        let mut growths = BTreeMap::new();
+        for (seat, part) in staged.iter().filter(|(_seat, part)| !part.hashes.is_empty()) {
+            let ledger = self.ledgers.get(seat).ok_or(StoreError::Foreign)?;
+            let growth = nodes::grow(self.disk.as_ref(), *seat, &ledger.memory, ledger.head.size, &part.hashes)?;
+            growths.insert(*seat, growth);
+        }
+        Ok(growths)
+    }
+
+    fn seats_after(&self, staged: &BTreeMap<Seat, StagedSeat>, growths: &BTreeMap<Seat, Growth>) -> Vec<SeatState> {
+        let mut seats: BTreeMap<Seat, SeatState> = self.state.seats.iter().map(|state| (state.seat, *state)).collect();
+        for (seat, part) in staged {
+            let state = seats.entry(*seat).or_insert_with(|| SeatState::empty(*seat));
+            state.records = state.records.saturating_add(roll::len_of(&part.records));
+            state.details = state.details.saturating_add(roll::len_of(&part.details));
+            if let Some(growth) = growths.get(seat) {
+                state.size = growth.size;
+                state.root = growth.root;
+            }
+        }
+        seats.into_values().collect()
+    }
+
+    fn appends(&self, staged: BTreeMap<Seat, StagedSeat>) -> Vec<Append> {
+        let mut appends = Vec::new();
+        for (seat, part) in staged {
+            let parts = [(Roll::Records, part.records), (Roll::Details, part.details), (Roll::Leaves, part.leaves)];
+            for (to, bytes) in parts.into_iter().filter(|(_to, bytes)| !bytes.is_empty()) {
+                appends.push(Append { seat, roll: to, offset: self.roll_len(seat, to), bytes: bytes.into() });
+            }
+        }
+        appends
+    }
+
+    fn write_rolls(&mut self, appends: &[Append], growths: &BTreeMap<Seat, Growth>) -> Result<(), StoreError> {
+        for append in appends {
+            self.write_roll(append.seat, append.roll, append.offset, &append.bytes)?;
+        }
+        for (seat, growth) in growths {
+            let offset = self.roll_len(*seat, Roll::Nodes);
+            self.write_roll(*seat, Roll::Nodes, offset, &nodes::bytes_of(&growth.nodes))?;
+        }
+        Ok(())
+    }
+
+    fn write_roll(&mut self, seat: Seat, to: Roll, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = name::of(Kind::Roll(seat, to));
+        let at = self.disk.append(&file, bytes).map_err(StoreError::Fatal)?;
+        if at == offset { Ok(()) } else { Err(StoreError::damaged(&file, offset)) }
+    }
+}
+
+/// What batches read.
+impl Store {
+    /// How a seat's newest head follows from an earlier size of the same ledger; empty for 0 and for sizes
+    /// it never had.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn consistency(&self, seat: Seat, from: u64) -> Result<Vec<Digest>, StoreError> {
+        let Some(ledger) = self.ledgers.get(&seat) else { return Err(StoreError::Foreign) };
+        let size = ledger.head.size;
+        if from == 0 || from > size {
+            return Ok(Vec::new());
+        }
+        let view = View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
+        tree::consistency(from, size, &view)
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn roll_len(&self, seat: Seat, of: Roll) -> u64 {
+        self.state.seat(seat).len(of)
+    }
+
+    pub(crate) fn ledger_size(&self, seat: Seat) -> u64 {
+        self.state.seat(seat).size
+    }
+
+    pub(crate) fn read(&self, seat: Seat, from: Roll, position: Position) -> Result<Vec<u8>, StoreError> {
+        roll::read(self.disk.as_ref(), seat, from, position)
+    }
+
+    pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let stored = self.index.get(key).map_err(StoreError::Index)?;
+        stored.map(|stored| checked_row(key, stored)).transpose()
+    }
+
+    pub(crate) fn rows(&self, from: &[u8], to: &[u8], rows_max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let stored = self.index.range(from, to, rows_max).map_err(StoreError::Index)?;
+        stored.into_iter().map(|(key, value)| checked_row(&key, value).map(|value| (key, value))).collect()
+    }
+
+    pub(crate) fn leaf(&self, seat: Seat, index: u64) -> Result<(Leaf, Position), StoreError> {
+        let file = name::of(Kind::Roll(seat, Roll::Leaves));
+        let at = roll::leaf_offset(index);
+        let stored =
+            self.disk.read(&file, at, roll::LEAF_ENTRY_BYTES).map_err(|error| StoreError::of_read(&file, at, error))?;
+        roll::parse_leaf_entry(&stored, seat, at).ok_or_else(|| StoreError::damaged(&file, at))
+    }
+}
+
+impl Committed {
+    /// The signed state of a seat's ledger right after this commit.
+    pub fn head(&self, seat: Seat) -> Option<&Head> {
+        self.heads.get(&seat)
+    }
+
+    /// The receipt of a leaf of this commit or of an earlier one, with a proof that the ledger of
+    /// `named_size` leaves (the last the asker verified) is its beginning; that proof is empty if nothing was
+    /// named, or a size that is not below the head's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] if there is no such leaf, [`StoreError::Damaged`] if the leaf or its proofs do not
+    /// lead to the signed root.
+    pub fn receipt(&self, store: &Store, entry: &Entry, named_size: Option<u64>) -> Result<Receipt, StoreError> {
+        let seat = entry.seat;
+        let head = self.heads.get(&seat).filter(|head| entry.index < head.size).ok_or(StoreError::Unknown)?;
+        let ledger = store.ledgers.get(&seat).ok_or(StoreError::Foreign)?;
+        let damaged = || StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), 0);
+        let view = View { disk: store.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
+
+        let leaf = store.leaf(seat, entry.index)?.0.to_bytes();
+        let inclusion = tree::inclusion(entry.index, head.size, &view)?;
+        if !tree::check_inclusion(tree::leaf_hash(&leaf), entry.index, head.size, head.root, &inclusion) {
+            return Err(damaged());
+        }
+        let mut consistency = Vec::new();
+        if let Some(from) = named_size.filter(|from| (1..head.size).contains(from)) {
+            consistency = tree::consistency(from, head.size, &view)?;
+            let old = tree::root(from, &view)?;
+            if !tree::check_consistency((from, old), (head.size, head.root), &consistency) {
+                return Err(damaged());
+            }
+        }
+        Ok(Receipt { leaf, index: entry.index, inclusion, checkpoint: Arc::clone(&head.note), consistency })
+    }
+}
+
+impl Receipt {
+    /// The leaf, as its bytes.
+    pub fn leaf(&self) -> &[u8] {
+        &self.leaf
+    }
+
+    /// Its number.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The proof that it is under the checkpoint's root.
+    pub fn inclusion(&self) -> &[Digest] {
+        &self.inclusion
+    }
+
+    /// The signed checkpoint.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// The proof that the ledger the asker named is the beginning of this one; may be empty.
+    pub fn consistency(&self) -> &[Digest] {
+        &self.consistency
+    }
+}
+
+impl Ledger {
+    /// A ledger whose hashes are all on the disk, its head signed.
+    fn new(signer: Signer, memory: Memory, size: u64, root: Digest, primitives: &dyn Primitives) -> Self {
+        let Signer { seat: _, origin, log_secret } = signer;
+        let head = sign(&origin, &log_secret, size, root, primitives);
+        Self { origin, log_secret, memory, head }
+    }
+
+    fn take(&mut self, growth: Growth, primitives: &dyn Primitives) {
+        self.head = sign(&self.origin, &self.log_secret, growth.size, growth.root, primitives);
+        self.memory.take(growth);
+    }
+}
+
+fn sign(origin: &Origin, log_secret: &Secret, size: u64, root: Digest, primitives: &dyn Primitives) -> Head {
+    let note = Checkpoint { origin: origin.clone(), size, root }.sign(primitives, log_secret);
+    Head { size, root, note: Arc::new(note) }
+}
+
+/// Keys to add and persons to erase; who gets a new key in place of an old one is in both.
+fn keys_of(staged: BTreeMap<(Seat, Label), StagedKey>) -> (Vec<(Seat, Label, SealedKey)>, Vec<(Seat, Label)>) {
+    let (mut fresh, mut forgotten) = (Vec::new(), Vec::new());
+    for ((seat, label), key) in staged {
+        match key {
+            StagedKey::Forgotten => forgotten.push((seat, label)),
+            StagedKey::Fresh { sealed, replaces, key: _ } => {
+                fresh.push((seat, label, sealed));
+                if replaces {
+                    forgotten.push((seat, label));
+                }
+            }
+        }
+    }
+    (fresh, forgotten)
+}
+
+/// Hands changes to the index in pieces; only the last carries the new position.
+fn apply(
+    index: &mut dyn Index,
+    changes: Vec<Change>,
+    checks: Vec<[u8; CHECK_BYTES]>,
+    base: u64,
+    sequence: u64,
+) -> Result<(), IndexError> {
+    let mut piece = Changes::new();
+    for (change, check) in changes.into_iter().zip(checks) {
+        if piece.len() >= ROWS_PER_APPLY_MAX {
+            index.apply(&piece, base)?;
+            piece.clear();
+        }
+        let value = change.value.map(|value| stored_row(value.into(), check));
+        piece.insert(change.key.into(), value);
+    }
+    index.apply(&piece, sequence)
+}
+
+fn stored_row(mut value: Vec<u8>, check: [u8; CHECK_BYTES]) -> Vec<u8> {
+    value.extend_from_slice(&check);
+    value
+}
+
+/// Takes the checksum off a row's value.
+fn checked_row(key: &[u8], mut stored: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let len = stored.len().saturating_sub(CHECK_BYTES);
+    let (value, check) = stored.split_at_checked(len).unwrap_or_default();
+    if tally::check(tally::row(key, value)) != check {
+        return Err(StoreError::Index(IndexError("a row is damaged".to_owned())));
+    }
+    stored.truncate(len);
+    Ok(stored)
+}
+
+impl Seat {
+    /// Seat number `number`.
+    pub const fn new(number: u8) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl Key {
+    /// The key `rest` in a table of a seat.
+    pub fn new(seat: Seat, table: u8, rest: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(rest.len().saturating_add(2));
+        bytes.extend_from_slice(&[seat.0, table]);
+        bytes.extend_from_slice(rest);
+        Self(bytes)
+    }
+
+    pub(crate) fn from_stored(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Whose row it is.
+    pub fn seat(&self) -> Seat {
+        Seat(self.0.first().copied().unwrap_or_default())
+    }
+
+    /// The table.
+    pub fn table(&self) -> u8 {
+        self.0.get(1).copied().unwrap_or_default()
+    }
+
+    /// What follows seat and table.
+    pub fn rest(&self) -> &[u8] {
+        self.0.get(2..).unwrap_or_default()
+    }
+
+    /// All its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// All its bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl Roll {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Leaves, Self::Nodes, Self::Records, Self::Details];
+
+    /// Its word in the name of a file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leaves => "leaves",
+            Self::Nodes => "nodes",
+            Self::Records => "records",
+            Self::Details => "details",
+        }
+    }
+}
+
+impl Position {
+    /// Twelve bytes: offset and length, big-endian.
+    pub fn to_bytes(self) -> [u8; roll::POSITION_BYTES] {
+        let mut out = [0; roll::POSITION_BYTES];
+        let bytes = self.offset.to_be_bytes().into_iter().chain(self.len.to_be_bytes());
+        out.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+        out
+    }
+
+    /// Reads twelve bytes.
+    pub fn from_bytes(bytes: [u8; roll::POSITION_BYTES]) -> Self {
+        let [a, b, c, d, e, f, g, h, len @ ..] = bytes;
+        Self { offset: u64::from_be_bytes([a, b, c, d, e, f, g, h]), len: u32::from_be_bytes(len) }
+    }
+}
+
+impl Entry {
+    pub(crate) const fn new(seat: Seat, index: u64) -> Self {
+        Self { seat, index }
+    }
+
+    /// Whose ledger.
+    pub const fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// The number of the leaf.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+impl StoreSecret {
+    /// Derives what the store seals with from the node's secret.
+    pub fn derive(secret: &Secret) -> Self {
+        let of = |what: &[u8]| primitives::derive(secret.expose(), b"tsunagi store", what);
+        Self { journal: of(b"journal"), vault: of(b"vault"), book: of(b"book") }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn damaged(file: &FileName, at: u64) -> Self {
+        Self::Damaged { file: file.clone(), at }
+    }
+
+    /// A read of what must be there: a range that is missing is damage.
+    pub(crate) fn of_read(file: &FileName, at: u64, error: DiskError) -> Self {
+        if matches!(error, DiskError::Missing(_)) { Self::damaged(file, at) } else { Self::Disk(error) }
+    }
+}
+
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}:{}:[redacted]", self.seat().0, self.table())
+    }
+}
+
+impl core::fmt::Debug for Store {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Store").field("link", &self.journal.link()).finish_non_exhaustive()
+    }
+}

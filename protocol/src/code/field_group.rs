@@ -107,6 +107,12 @@ impl FieldGroups {
         Self(self.0 | other.0)
     }
 
+    /// The groups that are not in this set.
+    #[must_use]
+    pub const fn complement(self) -> Self {
+        Self(Self::ALL.0 & !self.0)
+    }
+
     /// Whether `group` is in the set.
     pub const fn contains(self, group: FieldGroup) -> bool {
         self.0 & group.bit() != 0

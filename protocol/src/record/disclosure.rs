@@ -149,7 +149,7 @@ impl Content {
 
     /// The groups whose fields are left out.
     pub fn masked(&self) -> FieldGroups {
-        self.shown.complement()
+        FieldGroup::ALL.into_iter().filter(|group| !self.shown.contains(*group)).collect()
     }
 
     /// The versions, by first day.
@@ -217,4 +217,90 @@ impl Shown {
 
 fn may_name(author: &PartyId, shown: FieldGroups) -> bool {
     shown.contains(FieldGroup::Place) || !matches!(author.kind(), PartyKind::Office | PartyKind::Hospital)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::forms::form;
+
+    fn version(id: u8, number: u32, author: &str, status: Status) -> Version {
+        let kind = RecordKind::CarePlan;
+        Version {
+            id: RecordId::from_bytes([id; 16]),
+            kind,
+            number,
+            valid_from: Date::parse("2026-06-01").unwrap(),
+            valid_to: Date::parse("2026-10-31"),
+            recorded_at: Timestamp::from_unix_ms(u64::from(number)),
+            author: PartyId::parse(author).unwrap(),
+            status,
+            supersedes: None,
+            content: Record::from_json(kind, form(kind).example).unwrap().encode(),
+        }
+    }
+
+    fn as_of(recorded_by: u64) -> AsOf {
+        AsOf { valid_on: Date::parse("2026-07-01").unwrap(), recorded_by: Timestamp::from_unix_ms(recorded_by) }
+    }
+
+    fn content(shown: FieldGroups) -> Content {
+        let versions = [
+            version(1, 1, "office:1370101238", Status::Final),
+            version(1, 2, "office:1370101238", Status::Amended),
+            version(2, 1, "insurer:131235", Status::Final),
+        ];
+        Content::select(RecordKind::CarePlan, as_of(9), shown, &versions).unwrap()
+    }
+
+    #[test]
+    fn a_disclosure_comes_back_from_its_bytes_whatever_is_masked() {
+        for hidden in FieldGroup::ALL {
+            let content = content(FieldGroups::ALL.without(hidden));
+            assert_eq!(content.masked().iter().collect::<Vec<_>>(), [hidden]);
+            assert_eq!(Content::decode(&content.encode()), Ok(content));
+        }
+        assert_eq!(Content::decode(&content(FieldGroups::ALL).encode()), Ok(content(FieldGroups::ALL)));
+    }
+
+    #[test]
+    fn only_what_is_in_force_is_handed_out() {
+        let numbers: Vec<_> = content(FieldGroups::ALL).versions().iter().map(|v| (v.id, v.number)).collect();
+        assert_eq!(numbers, [(RecordId::from_bytes([1; 16]), 2), (RecordId::from_bytes([2; 16]), 1)]);
+        let cards = Content::select(RecordKind::InsuranceCard, as_of(9), FieldGroups::ALL, &[]).unwrap();
+        assert_eq!(cards.versions(), []);
+    }
+
+    #[test]
+    fn with_the_places_goes_the_office_that_wrote() {
+        let content = content(FieldGroups::ALL.without(FieldGroup::Place));
+        let authors: Vec<_> = content.versions().iter().map(|version| version.author.clone()).collect();
+        assert_eq!(authors, [None, PartyId::parse("insurer:131235")]);
+        let printed = format!("{} {content:?}", content.to_json());
+        assert!(!printed.contains("1370101238") && !printed.contains("架空ケアプランセンター"), "{printed}");
+        assert!(printed.contains("insurer:131235"));
+    }
+
+    #[test]
+    fn a_disclosure_that_shows_more_than_it_says_is_refused() {
+        let full = content(FieldGroups::ALL);
+        let hidden = FieldGroups::ALL.without(FieldGroup::Narrative);
+        let lying = Content { shown: hidden, ..full };
+        assert_eq!(Content::decode(&lying.encode()).unwrap_err().rule, "hidden");
+    }
+
+    #[test]
+    fn a_stored_version_that_is_no_record_is_a_fault_not_an_omission() {
+        let mut broken = version(1, 1, "office:1370101238", Status::Final);
+        broken.content.pop();
+        let fault = Content::select(RecordKind::CarePlan, as_of(9), FieldGroups::ALL, &[broken]).unwrap_err();
+        assert_eq!(fault.rule, "encoding");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_any_bytes_panics_never(bytes in proptest::prelude::any::<Vec<u8>>()) {
+            proptest::prop_assert!(Content::decode(&bytes).is_err());
+        }
+    }
 }

@@ -166,7 +166,11 @@ mod tests {
         }
 
         #[test]
-        fn what_is_recorded_later_does_not_change_what_was_known(history in history(), valid in 1..=30_u8, by in 0..13_u64) {
+        fn what_is_recorded_later_does_not_change_what_was_known(
+            history in history(),
+            valid in 1..=30_u8,
+            by in 0..13_u64,
+        ) {
             let before: Vec<Head> =
                 history.iter().filter(|head| head.recorded_at <= at(1, by).recorded_by).copied().collect();
             prop_assert_eq!(in_force(&history, at(valid, by)), in_force(&before, at(valid, by)));

@@ -64,6 +64,11 @@ impl Fields {
         if let Value::Month(month) = self.value(name)? { Some(*month) } else { None }
     }
 
+    /// Different codes of one set.
+    pub fn codes(&self, name: &str) -> Option<&BTreeSet<String>> {
+        if let Value::Codes(codes) = self.value(name)? { Some(codes) } else { None }
+    }
+
     /// The items of a list; none if there is no such list.
     pub fn list(&self, name: &str) -> &[Self] {
         if let Some(Value::List(items)) = self.value(name) { items } else { &[] }

@@ -15,7 +15,7 @@ pub static FORM: Form = Form {
     kind: RecordKind::BurdenRatioCard,
     fields: FIELDS,
     rules: RULES,
-    example: include_str!("../../../tests/vectors/records/burden_ratio_card/good.json"),
+    example: include_str!("../../../tests/vectors/records/burden-ratio-card/good.json"),
 };
 
 /// The stage of the limit (利用者負担段階).

@@ -1,9 +1,10 @@
 //! The insurance card of long-term care (介護保険被保険者証).
 
+use crate::code::care_level::CareLevel;
 use crate::code::field_group::FieldGroup::{Card, Contact, Narrative, Place};
 use crate::code::record_kind::RecordKind;
 use crate::record::care::{ADDRESS, LINES, NAME, NARRATIVE, UNITS, sets};
-use crate::record::form::FieldType::{CareLevel, Code, Date, InsuredNumber, InsurerNumber, List, OfficeNumber};
+use crate::record::form::FieldType::{self, Code, Date, InsuredNumber, InsurerNumber, List, OfficeNumber};
 use crate::record::form::FieldType::{PostalCode, ServiceKind};
 use crate::record::form::{Field, Form, Rule, optional, required};
 use crate::record::rules;
@@ -14,7 +15,7 @@ pub static FORM: Form = Form {
     kind: RecordKind::InsuranceCard,
     fields: FIELDS,
     rules: RULES,
-    example: include_str!("../../../tests/vectors/records/insurance_card/good.json"),
+    example: include_str!("../../../tests/vectors/records/insurance-card/good.json"),
 };
 
 static FIELDS: &[Field] = &[
@@ -28,7 +29,7 @@ static FIELDS: &[Field] = &[
     required("birth_date", "生年月日", Date, Card),
     required("sex", "性別", Code(&sets::SEX), Card),
     required("issued_on", "交付年月日", Date, Card),
-    optional("care_level", "要介護状態区分等", CareLevel, Card),
+    optional("care_level", "要介護状態区分等", FieldType::CareLevel, Card),
     optional("certified_on", "認定年月日", Date, Card),
     optional("valid_from", "認定の有効期間 開始", Date, Card),
     optional("valid_to", "認定の有効期間 終了", Date, Card),
@@ -84,19 +85,14 @@ fn issued_after_birth(card: &Fields) -> Option<String> {
 }
 
 fn level_on_card(card: &Fields) -> Option<String> {
-    let level = card.text("care_level")?;
-    let on_card = ["01", "06", "12", "13", "21", "22", "23", "24", "25"].contains(&level);
+    let on_card = CareLevel::parse(card.text("care_level")?).is_some_and(CareLevel::is_on_card);
     (!on_card).then(|| "care_level".to_owned())
 }
 
-/// A checklist (06) and a refusal (01) have no period; every certified level has.
 fn certified_for_a_period(card: &Fields) -> Option<String> {
-    let level = card.text("care_level")?;
-    if ["01", "06"].contains(&level) {
-        return None;
-    }
-    let missing = ["certified_on", "valid_from", "valid_to"].into_iter().find(|name| card.value(name).is_none());
-    missing.map(str::to_owned)
+    let certified = CareLevel::parse(card.text("care_level")?).is_some_and(CareLevel::is_certified);
+    let missing = ["certified_on", "valid_from", "valid_to"].into_iter().find(|name| card.value(name).is_none())?;
+    certified.then(|| missing.to_owned())
 }
 
 fn period_in_order(card: &Fields) -> Option<String> {

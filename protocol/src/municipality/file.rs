@@ -1,0 +1,170 @@
+//! The file of a person (台帳) in a municipality's store: ties, consents, protection, and where the versions
+//! of each record stand. Personal values are sealed under the person's key. Records are read with a
+//! permit and in no other way.
+
+use minicbor::{Decode, Encode};
+
+use crate::batch::Batch;
+use crate::cbor;
+use crate::code::record_kind::RecordKind;
+use crate::digest::Digest;
+use crate::fact::{Consent, Protection, Relationship};
+use crate::id::party::PartyId;
+use crate::id::person::PersonId;
+use crate::policy::Permit;
+use crate::primitives;
+use crate::record::disclosure::Content;
+use crate::record::timeline::{self, AsOf};
+use crate::record::version::{Head, Version};
+use crate::store::{Key, Position, Roll, StoreError};
+use crate::table;
+use crate::vault::Label;
+
+/// What is kept of a person beside their records.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct File {
+    /// The person, as on the card.
+    #[n(0)]
+    pub person: PersonId,
+    /// Consents, given and withdrawn.
+    #[n(1)]
+    pub consents: Vec<Consent>,
+    /// Spans of protection.
+    #[n(2)]
+    pub protections: Vec<Protection>,
+}
+
+/// Where one version stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Place {
+    /// When it is in force.
+    #[n(0)]
+    pub head: Head,
+    /// Its entry among the records.
+    #[n(1)]
+    pub position: Position,
+}
+
+impl File {
+    /// The file under a label, if there is such a person.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read or the file does not open.
+    pub fn read(batch: &Batch<'_>, label: Label) -> Result<Option<Self>, StoreError> {
+        let Some(sealed) = batch.get(&batch.key(table::PERSON, label.as_bytes()))? else { return Ok(None) };
+        let Some(key) = batch.known_person_key(label)? else { return Ok(None) };
+        let bytes = primitives::open_stored(&key, b"file", &sealed).map_err(|_broken| UNREADABLE)?;
+        cbor::decode(&bytes).map(Some).map_err(|_error| UNREADABLE)
+    }
+
+    /// Keeps the file, making the person's key if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store refuses it.
+    pub fn write(&self, batch: &mut Batch<'_>, label: Label) -> Result<(), StoreError> {
+        let key = batch.person_key(label)?;
+        let sealed = primitives::seal_stored(&key, b"file", &cbor::encode(self), batch.dice());
+        batch.put(batch.key(table::PERSON, label.as_bytes()), Some(sealed))
+    }
+}
+
+/// The ties of one organisation to one person.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn ties(batch: &Batch<'_>, party: &PartyId, label: Label) -> Result<Vec<Relationship>, StoreError> {
+    match batch.get(&tie_key(batch, party, label))? {
+        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("relationships")),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Keeps the ties of one organisation to one person.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn tie(batch: &mut Batch<'_>, party: &PartyId, label: Label, ties: &Vec<Relationship>) -> Result<(), StoreError> {
+    let key = tie_key(batch, party, label);
+    batch.put(key, Some(cbor::encode(ties)))
+}
+
+/// The label of the person whose medical-insurance handle has the label `medical`.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn by_medical(batch: &Batch<'_>, medical: Label) -> Result<Option<Label>, StoreError> {
+    match batch.get(&batch.key(table::MEDICAL, medical.as_bytes()))? {
+        Some(bytes) => cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("medical handles")),
+        None => Ok(None),
+    }
+}
+
+/// Keeps under which medical-insurance handle a person is found.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn find_by_medical(batch: &mut Batch<'_>, medical: Label, label: Label) -> Result<(), StoreError> {
+    let key = batch.key(table::MEDICAL, medical.as_bytes());
+    batch.put(key, Some(cbor::encode(&label)))
+}
+
+/// Reads what the permit permits: the versions of its kind in force at `as_of`, masked to its groups. There
+/// is no other way to a record.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or a version does not open.
+pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Result<Content, StoreError> {
+    let places = places(batch, label, permit.kind())?;
+    let heads: Vec<_> = places.iter().map(|place| place.head).collect();
+    let chosen = timeline::in_force(&heads, as_of);
+    let mut versions = Vec::new();
+    if let Some(key) = batch.known_person_key(label)? {
+        for place in places.iter().filter(|place| chosen.contains(&place.head)) {
+            let sealed = batch.read(Roll::Records, place.position)?;
+            let bytes = primitives::open_stored(&key, b"record", &sealed).map_err(|_broken| UNREADABLE)?;
+            let version: Version = cbor::decode(&bytes).map_err(|_error| UNREADABLE)?;
+            versions.push(version);
+        }
+    }
+    Content::select(permit.kind(), as_of, permit.groups(), &versions).map_err(|_fault| UNREADABLE)
+}
+
+/// Adds a version; nothing is overwritten.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn add(batch: &mut Batch<'_>, label: Label, version: &Version) -> Result<(), StoreError> {
+    let key = batch.person_key(label)?;
+    let sealed = primitives::seal_stored(&key, b"record", &cbor::encode(version), batch.dice());
+    let position = batch.append(Roll::Records, sealed)?;
+    let mut all = places(batch, label, version.kind)?;
+    all.push(Place { head: version.head(), position });
+    let key = record_key(batch, label, version.kind);
+    batch.put(key, Some(cbor::encode(&all)))
+}
+
+/// Where the versions of one kind stand.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn places(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Result<Vec<Place>, StoreError> {
+    match batch.get(&record_key(batch, label, kind))? {
+        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("records")),
+        None => Ok(Vec::new()),
+    }
+}
+
+const UNREADABLE: StoreError = StoreError::Unreadable("persons");
+
+fn record_key(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Key {
+    let mut rest = label.as_bytes().to_vec();
+    rest.extend(cbor::encode(&kind));
+    batch.key(table::RECORD, &rest)
+}
+
+/// 16 bytes of the organisation's name, then the label: fixed lengths, so that no two share a row.
+fn tie_key(batch: &Batch<'_>, party: &PartyId, label: Label) -> Key {
+    let name = Digest::of(party.to_string().as_bytes());
+    let rest: Vec<u8> = name.as_bytes().iter().take(16).chain(label.as_bytes()).copied().collect();
+    batch.key(table::RELATIONSHIP, &rest)
+}

@@ -1,0 +1,237 @@
+//! Feeding a municipality (取込): persons, ties, consents and records from its own 介護保険 system, one JSON
+//! object a line. All lines of one import are kept, under one leaf, or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::access_log::{self, Decision};
+use crate::batch::Batch;
+use crate::code::field_group::FieldGroups;
+use crate::code::job::Job;
+use crate::code::purpose::Purpose;
+use crate::code::record_kind::RecordKind;
+use crate::date::Date;
+use crate::digest::Digest;
+use crate::duty::Desk;
+use crate::fact::{Consent, Nature, Protection, Relationship, Scope};
+use crate::id::handle::Handle;
+use crate::id::insured::InsuredNumber;
+use crate::id::insurer::InsurerNumber;
+use crate::id::medical::MedicalInsuranceId;
+use crate::id::party::PartyId;
+use crate::id::person::PersonId;
+use crate::key::KeyId;
+use crate::ledger::leaf::LeafKind;
+use crate::municipality::file::{self, File};
+use crate::primitives::Secret;
+use crate::record::Record;
+use crate::record::version::{RecordId, Status, Version};
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::vault::Label;
+
+/// The most lines of one import.
+pub const LINES_MAX: usize = 1000;
+
+/// What one line says.
+struct Line {
+    person: PersonId,
+    medical: Option<MedicalInsuranceId>,
+    consents: Vec<Consent>,
+    protections: Vec<Protection>,
+    ties: BTreeMap<PartyId, Vec<Relationship>>,
+    versions: Vec<Version>,
+}
+
+/// Imports lines: `Ok` with how many records were kept, or what is wrong where, never with the value.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn import(
+    desk: &Desk,
+    label_key: &Secret,
+    insurers: &BTreeSet<InsurerNumber>,
+    bytes: &[u8],
+    batch: &mut Batch<'_>,
+) -> Result<Result<u64, String>, StoreError> {
+    let lines = match parse(desk, insurers, bytes, batch.now().wall) {
+        Ok(lines) => lines,
+        Err(message) => return Ok(Err(message)),
+    };
+    let mut records: u64 = 0;
+    for line in &lines {
+        records = records.saturating_add(u64::try_from(line.versions.len()).unwrap_or(u64::MAX));
+        keep(line, label_key, batch)?;
+    }
+    let decision = Decision {
+        refusal: None,
+        party: desk.party.clone(),
+        signing_key: KeyId::from_bytes([0; 16]),
+        staff: String::new(),
+        job: Job::MunicipalOfficer,
+        purpose: Purpose::BenefitAdministration,
+        kinds: Vec::new(),
+        policy: desk.policy,
+        roster: 0,
+        list: 0,
+        emergency: false,
+        versions: Vec::new(),
+        groups: FieldGroups::EMPTY,
+        reasons: vec![format!("import of {} persons, {records} records", lines.len())],
+    };
+    let digest = Digest::of(bytes);
+    access_log::enter(batch, LeafKind::Local, Label::GENERAL, digest, Digest::of(&[]), decision)?;
+    Ok(Ok(records))
+}
+
+fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    let label = access_log::label(label_key, &Handle::Care(line.person.clone()));
+    let file =
+        File { person: line.person.clone(), consents: line.consents.clone(), protections: line.protections.clone() };
+    file.write(batch, label)?;
+    if let Some(medical) = &line.medical {
+        let handle = access_log::label(label_key, &Handle::Medical(medical.clone()));
+        file::find_by_medical(batch, handle, label)?;
+    }
+    for (party, ties) in &line.ties {
+        file::tie(batch, party, label, ties)?;
+    }
+    for version in &line.versions {
+        let is_known = file::places(batch, label, version.kind)?
+            .iter()
+            .any(|place| place.head.id == version.id && place.head.number == version.number);
+        if !is_known {
+            file::add(batch, label, version)?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Timestamp) -> Result<Vec<Line>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_error| "not UTF-8".to_owned())?;
+    let mut lines = Vec::new();
+    for (number, text) in text.lines().filter(|text| !text.trim().is_empty()).enumerate() {
+        if number >= LINES_MAX {
+            return Err(format!("more than {LINES_MAX} lines"));
+        }
+        let line = parse_line(desk, insurers, text, now);
+        lines.push(line.map_err(|what| format!("line {}: {what}", number.saturating_add(1)))?);
+    }
+    Ok(lines)
+}
+
+fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: Timestamp) -> Result<Line, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON at column {}", error.column()))?;
+    let insurer = field(&value, "insurer", InsurerNumber::parse)?;
+    if !insurers.contains(&insurer) {
+        return Err("insurer: not one of this member's".to_owned());
+    }
+    let insured = field(&value, "insured", InsuredNumber::parse)?;
+    let person = PersonId::new(insurer, insured);
+    let medical = match value.get("medical") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(field(&value, "medical", MedicalInsuranceId::parse)?),
+    };
+    let mut ties: BTreeMap<PartyId, Vec<Relationship>> = BTreeMap::new();
+    for item in items(&value, "relationships") {
+        let tie = parse_tie(item)?;
+        ties.entry(tie.party.clone()).or_default().push(tie);
+    }
+    let consents = items(&value, "consents").map(parse_consent).collect::<Result<_, _>>()?;
+    let protections = match value.get("protection") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(item) => vec![parse_protection(item)?],
+    };
+    let versions = items(&value, "records").map(|item| parse_version(desk, item, now)).collect::<Result<_, _>>()?;
+    Ok(Line { person, medical, consents, protections, ties, versions })
+}
+
+fn parse_tie(item: &Value) -> Result<Relationship, String> {
+    Ok(Relationship {
+        party: field(item, "party", PartyId::parse)?,
+        nature: field(item, "nature", |text| Nature::ALL.into_iter().find(|nature| nature.as_str() == text))?,
+        from: field(item, "from", Date::parse)?,
+        until: optional(item, "until", Date::parse)?,
+    })
+}
+
+fn parse_consent(item: &Value) -> Result<Consent, String> {
+    Ok(Consent {
+        taken_by: field(item, "taken_by", PartyId::parse)?,
+        on: field(item, "on", Date::parse)?,
+        scope: Scope::All,
+        withdrawn: optional(item, "withdrawn", Date::parse)?,
+    })
+}
+
+fn parse_protection(item: &Value) -> Result<Protection, String> {
+    Ok(Protection {
+        from: field(item, "from", Date::parse)?,
+        until: optional(item, "until", Date::parse)?,
+        undisclosed: true,
+        withheld_from_self: false,
+    })
+}
+
+fn parse_version(desk: &Desk, item: &Value, now: Timestamp) -> Result<Version, String> {
+    let kind = field(item, "kind", RecordKind::parse)?;
+    let content = item.get("content").ok_or("content: missing")?;
+    let record = Record::from_json(kind, &content.to_string())
+        .map_err(|fault| format!("{}.{}: {} (expected {})", kind.as_str(), fault.path, fault.rule, fault.expected))?;
+    let recorded_at = match item.get("recorded_at_ms").and_then(Value::as_u64) {
+        Some(ms) if Timestamp::from_unix_ms(ms) <= now => Timestamp::from_unix_ms(ms),
+        Some(_) => return Err("recorded_at_ms: in the future".to_owned()),
+        None => now,
+    };
+    let number = item.get("number").and_then(Value::as_u64).map_or(Ok(1), u32::try_from);
+    Ok(Version {
+        id: field(item, "id", record_id)?,
+        kind,
+        number: number.map_err(|_error| "number: too large".to_owned())?,
+        valid_from: field(item, "valid_from", Date::parse)?,
+        valid_to: optional(item, "valid_to", Date::parse)?,
+        recorded_at,
+        author: desk.party.clone(),
+        status: field(item, "status", status)?,
+        supersedes: optional(item, "supersedes", record_id)?,
+        content: record.encode(),
+    })
+}
+
+fn status(text: &str) -> Option<Status> {
+    match text {
+        "draft" => Some(Status::Draft),
+        "final" => Some(Status::Final),
+        "amended" => Some(Status::Amended),
+        "cancelled" => Some(Status::Cancelled),
+        _ => None,
+    }
+}
+
+fn record_id(text: &str) -> Option<RecordId> {
+    let mut bytes = [0; 16];
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    for (slot, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(RecordId::from_bytes(bytes))
+}
+
+fn field<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+    let text = value.get(name).and_then(Value::as_str).ok_or_else(|| format!("{name}: missing or not text"))?;
+    read(text).ok_or_else(|| format!("{name}: not of its form"))
+}
+
+fn optional<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => field(value, name, read).map(Some),
+    }
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}

@@ -1,0 +1,18 @@
+//! The policy this crate ships: the files of `protocol/policy`, one for each record kind and one for
+//! what holds for all.
+
+/// The schema (words and facts a policy may speak of).
+pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
+
+/// The policy files with their names.
+pub(super) const SOURCES: [(&str, &str); 9] = [
+    ("common", include_str!("../../policy/common.cedar")),
+    ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
+    ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
+    ("certification_result", include_str!("../../policy/certification_result.cedar")),
+    ("certification_progress", include_str!("../../policy/certification_progress.cedar")),
+    ("certification_survey", include_str!("../../policy/certification_survey.cedar")),
+    ("doctors_opinion", include_str!("../../policy/doctors_opinion.cedar")),
+    ("care_plan", include_str!("../../policy/care_plan.cedar")),
+    ("equipment_balance", include_str!("../../policy/equipment_balance.cedar")),
+];

@@ -1,0 +1,90 @@
+//! Absence is checked: the whole index is read again and again, a few rows at a time, and held against
+//! the row count and digest of the last commit.
+
+use crate::digest::Digest;
+use crate::index::{Index, IndexError};
+
+use super::tally::{self, Tally};
+use super::{KEY_BYTES_MAX, Store, StoreError, checked_row};
+
+/// Behind every key.
+const KEYS_END: [u8; KEY_BYTES_MAX + 1] = [0xff; KEY_BYTES_MAX + 1];
+
+/// How far a scrub came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrubbed {
+    /// Rows are left; so many were read so far.
+    Going {
+        /// Rows read since the beginning of this round.
+        rows: u64,
+    },
+    /// All rows were read and are those of the last commit; the next call begins again.
+    Sound {
+        /// Rows of the index.
+        rows: u64,
+    },
+}
+
+/// A way through the index.
+#[derive(Debug, Default)]
+pub(super) struct Scrub {
+    /// Rows below were read.
+    cursor: Vec<u8>,
+    tally: Tally,
+}
+
+impl Store {
+    /// Reads up to `rows_max` further rows of the index. Commits may lie between two calls.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`] if a row is damaged or the rows are not those that were put: the process stops, and
+    /// opening again rebuilds the index.
+    pub fn scrub(&mut self, rows_max: usize) -> Result<Scrubbed, StoreError> {
+        let mut scrub = self.scrub.take().unwrap_or_default();
+        let done = scrub.go_on(self.index.as_ref(), rows_max.max(1))?;
+        let rows = scrub.tally.rows();
+        if !done {
+            self.scrub = Some(scrub);
+            return Ok(Scrubbed::Going { rows });
+        }
+        if scrub.tally == self.state.index {
+            Ok(Scrubbed::Sound { rows })
+        } else {
+            Err(StoreError::Index(IndexError("rows are missing or too many".to_owned())))
+        }
+    }
+}
+
+impl Scrub {
+    /// Reads on; true at the end.
+    pub(super) fn go_on(&mut self, index: &dyn Index, rows_max: usize) -> Result<bool, StoreError> {
+        let rows = index.range(&self.cursor, &KEYS_END, rows_max).map_err(StoreError::Index)?;
+        let done = rows.len() < rows_max;
+        for (key, stored) in rows {
+            let value = checked_row(&key, stored)?;
+            self.tally.add(tally::row(&key, &value));
+            self.cursor = key;
+            // The least key behind this one.
+            self.cursor.push(0);
+        }
+        Ok(done)
+    }
+
+    /// A commit changes a row; one that was read already counts with its new value.
+    pub(super) fn follow(&mut self, key: &[u8], old: Option<Digest>, new: Option<Digest>) {
+        if key >= self.cursor.as_slice() {
+            return;
+        }
+        if let Some(old) = old {
+            self.tally.remove(old);
+        }
+        if let Some(new) = new {
+            self.tally.add(new);
+        }
+    }
+
+    /// What was read so far.
+    pub(super) const fn tally(&self) -> Tally {
+        self.tally
+    }
+}
