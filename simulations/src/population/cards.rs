@@ -32,15 +32,12 @@ pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
         .number("limit_units", limit_units(episode.level))
         .date("limit_from", episode.from)
         .date("limit_to", episode.to);
-    if episode.from < life.since {
-        return card;
-    }
     match (&life.planner, life.care) {
         (Some(office), Care::Home | Care::Community) => {
             let management = Object::new()
                 .text("office_number", office.number())
                 .text("office_name", &format!("架空ケアプラン {}", office.number()))
-                .date("notified_on", episode.from);
+                .date("notified_on", life.since);
             card.list("care_managements", vec![management])
         }
         (_, Care::Facility) => {
@@ -48,7 +45,7 @@ pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
                 Object::new()
                     .text("service_kind", kind)
                     .text("name", &format!("架空の里 {}", office.number()))
-                    .date("entered_on", episode.from)
+                    .date("entered_on", life.since)
             };
             card.list("facilities", life.services.iter().map(facility).collect())
         }

@@ -19,11 +19,13 @@ pub(super) fn balances(person: &Invented, dice: &mut Dice) -> Vec<(Date, Object)
     };
     let opened = first.decided;
     let mut told = vec![(opened, balance(opened, None, None))];
-    if person.life.care == Care::Facility || opened >= yesterday {
+    // A work is applied for after the decision and done 40 days later.
+    let days = yesterday.days_since(opened);
+    if person.life.care == Care::Facility || days <= 40 {
         return told;
     }
     let mut within = |share: u64| {
-        let day = opened.plus_days(dice.between(1, yesterday.days_since(opened)))?;
+        let day = opened.plus_days(dice.between(41, days))?;
         let yen = dice.between(8, 190).unsigned_abs() * 1_000;
         dice.happens(share, 100).then_some((day, yen))
     };
@@ -64,7 +66,6 @@ fn housing_work(person: &Invented, completed: Date, cost: u64, covered: u64) -> 
         .texts("kinds", if cost > 100_000 { &["1", "2"] } else { &["1"] })
         .number("cost", cost)
         .number("covered", covered)
-        .number("paid", covered * 9 / 10)
         .text("contractor", "架空工務店")
         .text("renewal", "0")
 }

@@ -53,7 +53,7 @@ impl Life {
         let mut life = Self {
             care: care(&mut dice, course.latest().map(|latest| latest.level), lot),
             planner: None,
-            since: course.latest().map_or(setting.today, |latest| latest.from),
+            since: course.episodes.first().map_or(setting.today, |first| first.from),
             services: Vec::new(),
             hospital: identity.certified.then(|| dice.pick(&setting.hospitals).cloned()).flatten(),
             protection: protection(&mut dice, setting.today, lot),

@@ -49,6 +49,6 @@ impl Lot {
         let (first, apart) = setting.lots;
         // Counted from the first around the circle of all persons.
         let distance = (index + setting.persons).checked_sub(first)? % setting.persons.max(1);
-        (distance % apart == 0).then(|| LOTS.get(usize::try_from(distance / apart).ok()?).copied())?
+        distance.is_multiple_of(apart).then(|| LOTS.get(usize::try_from(distance / apart).ok()?).copied())?
     }
 }

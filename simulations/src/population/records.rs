@@ -135,11 +135,12 @@ fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sh
     let today = person.setting.today;
     let id = sheaf.dice.hex_id();
     let steps = certification::steps(episode);
-    let reached = steps.iter().filter(|(_, day)| *day < today);
-    let told: Vec<_> = if in_steps { reached.collect() } else { reached.last().into_iter().collect() };
+    let mut reached = steps.iter().filter(|(_, day)| *day < today);
+    let told: Vec<_> = if in_steps { reached.collect() } else { reached.next_back().into_iter().collect() };
     for ((step, day), number) in told.into_iter().zip(1..) {
         let content = certification::progress(episode, step, *day);
-        let times = Times { from: episode.applied, to: None, recorded: *day };
+        let times =
+            Times { from: episode.applied, to: if in_steps { None } else { Some(episode.held_to) }, recorded: *day };
         sheaf.add_version(RecordKind::CertificationProgress, (&id, number), times, content);
     }
 }
