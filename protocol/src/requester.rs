@@ -252,7 +252,7 @@ impl Requester {
             Handle::Care(person) => Some(person.insurer()),
             Handle::Medical(_) => {
                 let (insurer, since) = self.homes.get(&Digest::of(person.expose().as_bytes()))?;
-                (now.since(*since) < limits::HOME_LIFE).then(|| insurer.clone())
+                (now.since(*since) < limits::HOME_LIFE).then_some(*insurer)
             }
         }
     }
@@ -512,7 +512,7 @@ impl Requester {
                     return Ok(());
                 };
                 let handle = Digest::of(ask.ask.person.expose().as_bytes());
-                self.homes.insert(handle, (home.insurer.clone(), batch.now().steady));
+                self.homes.insert(handle, (home.insurer, batch.now().steady));
                 self.read_from(open.ask, &home.insurer, gate, batch, out)
             }
             (_question, outcome) => {
