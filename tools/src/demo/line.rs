@@ -138,6 +138,22 @@ impl Line {
         Ok(values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 
+    /// The buckets of a histogram: upper bound and how many lie at or below it.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn buckets(&self, name: &str) -> Result<Vec<(f64, f64)>, String> {
+        let bytes = self.get(self.metrics, "/metrics")?;
+        let text = String::from_utf8(bytes).map_err(|_error| "the figures are not text".to_owned())?;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        let bucket = |line: &str| {
+            let bound = line.split("le=\"").nth(1)?.split('"').next()?;
+            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+            Some((bound, line.rsplit(' ').next()?.parse().ok()?))
+        };
+        Ok(lines.filter_map(bucket).collect())
+    }
+
     fn get(&self, to: SocketAddr, path: &str) -> Result<Vec<u8>, String> {
         let called = agent(CALL_LIMIT)
             .get(format!("http://{to}{path}"))
