@@ -60,6 +60,9 @@ pub struct Shown {
     pub emergency: bool,
 }
 
+/// Finds what a request is answered, as of an instant.
+pub type Find<'f> = dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError> + 'f;
+
 impl Finding {
     /// A refusal about somebody.
     pub const fn refused(refusal: Refusal, label: Label, kinds: Vec<RecordKind>) -> Self {
@@ -91,7 +94,7 @@ pub fn answer(
     gate: &Gate,
     batch: &mut Batch<'_>,
     out: &mut Outbox,
-    find: &mut dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError>,
+    find: &mut Find<'_>,
 ) -> Result<(), StoreError> {
     let now = batch.now().wall;
     let request = verified.request();

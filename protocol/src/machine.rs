@@ -169,6 +169,9 @@ pub enum AnswerError {
     Evaluation,
 }
 
+/// Evaluated points, and one proof for all of them.
+pub type Evaluation = (Vec<[u8; 32]>, [u8; 64]);
+
 /// What a machine is told.
 #[derive(Debug)]
 pub enum Event {
@@ -191,7 +194,7 @@ pub enum Event {
     /// The oblivious output is uncovered, or the proof does not hold.
     Unblinded(AskId, Option<Box<[u8; OUTPUT_BYTES]>>),
     /// Points are evaluated.
-    Evaluated(Box<Verified>, Route, Option<Box<(Vec<[u8; 32]>, [u8; 64])>>),
+    Evaluated(Box<Verified>, Route, Option<Box<Evaluation>>),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
     /// A ledger's owner wants its checkpoint cosigned.

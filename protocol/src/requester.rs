@@ -252,7 +252,7 @@ impl Requester {
             Handle::Care(person) => Some(person.insurer()),
             Handle::Medical(_) => {
                 let (insurer, since) = self.homes.get(&Digest::of(person.expose().as_bytes()))?;
-                (now.since(*since) < limits::HOME_LIFE).then(|| insurer.clone())
+                (now.since(*since) < limits::HOME_LIFE).then_some(*insurer)
             }
         }
     }
@@ -512,7 +512,7 @@ impl Requester {
                     return Ok(());
                 };
                 let handle = Digest::of(ask.ask.person.expose().as_bytes());
-                self.homes.insert(handle, (home.insurer.clone(), batch.now().steady));
+                self.homes.insert(handle, (home.insurer, batch.now().steady));
                 self.read_from(open.ask, &home.insurer, gate, batch, out)
             }
             (_question, outcome) => {
@@ -672,7 +672,12 @@ const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
 pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    Origin::new(&gate.network(), &member.party, member.epoch)
+    origin_of_member(&gate.network(), member)
+}
+
+/// The origin of a member's open epoch, for whoever has no gate.
+pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
+    Origin::new(network, &member.party, member.epoch)
 }
 
 fn tell(out: &mut Outbox, id: AskId, ending: Ending) {

@@ -70,6 +70,7 @@ impl Witness {
     }
 
     /// Checks a head against what was cosigned before, remembers it, and cosigns.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a witness's question, and where its answer goes")]
     fn cosign(
         &self,
         standings: &[PartyId],
@@ -182,6 +183,7 @@ impl Cosigning {
     ///
     /// # Errors
     /// [`StoreError`] if the store refuses to keep the cosignature.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a verdict, and what it is judged by")]
     pub fn take(
         &mut self,
         attempt: ExchangeId,

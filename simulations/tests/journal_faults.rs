@@ -257,9 +257,9 @@ fn a_process_may_die_or_fail_at_every_effect() {
                 let lived = world.live(11);
                 world.store = None;
                 if power {
-                    world.disk.crash(&mut world.dice)
+                    world.disk.crash(&mut world.dice);
                 } else {
-                    world.disk.revive()
+                    world.disk.revive();
                 }
                 assert!(lived.is_err(), "call {call} was never made");
                 world.reopen_and_check();
@@ -401,7 +401,7 @@ fn a_flipped_bit_anywhere_is_harmless_or_found() {
         let bit = world.below(len * 8);
         let (disk, index) = (world.disk.copy(), world.index.copy());
         assert!(disk.flip(file, bit));
-        if round / files.len() % 2 == 0 {
+        if (round / files.len()).is_multiple_of(2) {
             index.lose();
         }
         match open(&disk, &index).and_then(|(mut store, _opened)| is_as(&mut store, &world.model, true)) {
@@ -503,9 +503,9 @@ fn whatever_happens_the_store_is_what_a_map_in_memory_is() {
             world.disk.clear_fault();
             world.index.fail_after(None);
             if world.below(2) == 0 {
-                world.disk.crash(&mut world.dice)
+                world.disk.crash(&mut world.dice);
             } else {
-                world.disk.revive()
+                world.disk.revive();
             }
             if world.below(5) == 0 {
                 world.index.lose();
@@ -537,7 +537,7 @@ fn nothing_staged_writes_nothing_and_an_old_ground_is_refused() {
     let mut staged = Staged::new();
     let mut dice = ChaCha20Rng::from_seed([5; 32]);
     let store = world.store.as_mut().unwrap();
-    drop(Batch::new(now(), SEATS[0], store, &mut staged, &mut dice).unwrap());
+    let _unused = Batch::new(now(), SEATS[0], store, &mut staged, &mut dice).unwrap();
     store.commit(staged).unwrap();
     assert_eq!(world.disk.calls(), calls);
     let mut staged = Staged::new();

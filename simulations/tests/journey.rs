@@ -1,6 +1,8 @@
 //! One question's journey through a whole network in one process under one seed: every machine, every
 //! typed exit, the same bytes twice.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::sync::{Arc, Mutex};
 
 use protocol::binding::Binding;
@@ -154,8 +156,11 @@ fn a_municipal_officer_asks_the_same_way_and_stands_in_the_persons_history() {
     assert!(looks.iter().any(|access| access.staff.id == "officer-7" && access.party == party(CITY)));
 }
 
+/// Frames that passed, each with whom it went to.
+type Captured = Arc<Mutex<Vec<(PartyId, Vec<u8>)>>>;
+
 /// Every request frame that passes, in order.
-fn capture(world: &mut World) -> Arc<Mutex<Vec<(PartyId, Vec<u8>)>>> {
+fn capture(world: &mut World) -> Captured {
     let captured = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&captured);
     world.tamper(Some(Box::new(move |passage| {
