@@ -125,7 +125,8 @@ pub fn next(
     Ok((link, roster))
 }
 
-/// A fresh pulse over the newest roster and the status lists among `notices`, written there.
+/// A fresh pulse over the newest roster and the status lists among `notices`, written there together
+/// with the rosters after the first.
 ///
 /// # Errors
 /// [`Code::Keys`], [`Code::Roster`], [`Code::File`].
@@ -145,6 +146,11 @@ pub fn pulse(folder: &Path, notices: &Path, now: Timestamp) -> Result<Report, Tr
     let bytes = pulse.sign(&Real, &public, seat::secret(&secrets, seat::PULSE)?);
     Pulse::verify(&bytes, &chain.network(), chain.newest(), now, &Real)
         .map_err(|error| Trouble::new(Code::Roster, format!("the pulse: {error}")))?;
+    for version in 2..=pulse.roster {
+        let link = files::read_cbor(&folder.join(chain::file_name(version)))?;
+        let notice = notices.join(format!("roster-{version:06}.cbor"));
+        files::replace(&notice, &cbor::encode(&Notice::Roster(link)), 0o644)?;
+    }
     let file = notices.join(PULSE_NOTICE);
     files::replace(&file, &cbor::encode(&Notice::Pulse(bytes.into())), 0o644)?;
     let lists: serde_json::Map<_, _> =

@@ -13,3 +13,4 @@ pub mod config;
 pub mod authority;
 pub mod credential;
 pub mod network;
+pub mod member;

@@ -9,9 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use node::clock::Clock;
 use node::dice::OsDice;
 use protocol::time::Span;
+use tools::application::Applicant;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
-use tools::{authority, credential, network};
+use tools::{authority, credential, member, network};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
 #[derive(Parser)]
@@ -32,6 +33,9 @@ enum Verb {
     /// 運営主体の仕事: 脈と名簿
     #[command(subcommand)]
     Authority(AuthorityVerb),
+    /// 会員になる・会員を加える・申込を作る
+    #[command(subcommand)]
+    Member(MemberVerb),
     /// 資格証の発行・更新・失効
     #[command(subcommand)]
     Credential(CredentialVerb),
@@ -76,6 +80,88 @@ enum AuthorityVerb {
         #[arg(long)]
         members: Option<PathBuf>,
     },
+}
+
+#[derive(Subcommand)]
+enum MemberVerb {
+    /// 鍵をつくり(なければ)、申込を作成する。事業所・医療機関は発行者へ、会員は運営主体へ渡す
+    Join(JoinArgs),
+    /// 申込者への問いを作成する(運営主体)
+    Challenge {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 申込者に渡す問いの書き出し先
+        #[arg(long)]
+        out: PathBuf,
+        /// 手元に残す正解の書き出し先
+        #[arg(long)]
+        expected: PathBuf,
+    },
+    /// 問いに答える(申込者)
+    Answer {
+        /// 鍵フォルダー
+        #[arg(long)]
+        keys: PathBuf,
+        /// 自分の申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 受け取った問い
+        #[arg(long)]
+        challenge: PathBuf,
+        /// 答えの書き出し先
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// 申込者を会員に加え、次の版の名簿に署名する(運営主体)
+    Add {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 手元に残した正解
+        #[arg(long)]
+        expected: PathBuf,
+        /// 申込者の答え
+        #[arg(long)]
+        answer: PathBuf,
+        /// 参加日 (YYYY-MM-DD)
+        #[arg(long)]
+        from: String,
+    },
+}
+
+#[derive(Args)]
+struct JoinArgs {
+    /// 組織 (kind:number)
+    #[arg(long)]
+    party: String,
+    /// 名称
+    #[arg(long)]
+    name: String,
+    /// サービス種類コード(事業所・医療機関)
+    #[arg(long)]
+    service: Vec<String>,
+    /// 保険者番号(保険者)
+    #[arg(long)]
+    insurer: Vec<String>,
+    /// 鍵フォルダー
+    #[arg(long)]
+    keys: PathBuf,
+    /// 最初の名簿のファイル
+    #[arg(long)]
+    first_roster: PathBuf,
+    /// 書面で受け取った、最初の名簿の SHA-256
+    #[arg(long)]
+    network: String,
+    /// 申込の書き出し先
+    #[arg(long)]
+    out: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -166,7 +252,35 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
             AuthorityVerb::Members { folder } => authority::members(&folder),
             AuthorityVerb::RosterNext { folder, members } => authority::roster_next(&folder, members.as_deref(), now),
         },
+        Verb::Member(verb) => run_member(verb, now),
         Verb::Credential(verb) => run_credential(verb, now),
+    }
+}
+
+fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {
+    match verb {
+        MemberVerb::Join(args) => {
+            let usage = |what: &str| Trouble::new(Code::Usage, what);
+            let insurers = args.insurer.iter().map(|text| protocol::id::insurer::InsurerNumber::parse(text));
+            let applicant = Applicant {
+                party: plan::party(&args.party).map_err(|trouble| usage(&trouble.detail))?,
+                name: args.name,
+                services: plan::services(&args.service).map_err(|trouble| usage(&trouble.detail))?,
+                insurers: insurers.collect::<Option<_>>().ok_or_else(|| usage("--insurer"))?,
+            };
+            let network = protocol::digest::Digest::parse(&args.network).ok_or_else(|| usage("--network"))?;
+            member::join(applicant, &args.keys, &args.first_roster, network, &args.out, now, &mut OsDice)
+        }
+        MemberVerb::Challenge { folder, application, out, expected } => {
+            member::challenge(&folder, &application, &out, &expected, now, &mut OsDice)
+        }
+        MemberVerb::Answer { keys, application, challenge, out } => {
+            member::answer(&keys, &application, &challenge, &out)
+        }
+        MemberVerb::Add { folder, application, expected, answer, from } => {
+            let from = plan::date(&from).map_err(|trouble| Trouble::new(Code::Usage, trouble.detail))?;
+            member::add(&folder, &application, &expected, &answer, from, now)
+        }
     }
 }
 
