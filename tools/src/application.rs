@@ -62,8 +62,11 @@ pub struct Application {
     /// A pseudonymiser's public key.
     #[n(10)]
     pub oblivious: Option<PublicKey>,
-    /// When it was made.
+    /// A witness's public key.
     #[n(11)]
+    pub cosigning: Option<PublicKey>,
+    /// When it was made.
+    #[n(12)]
     pub issued: Timestamp,
 }
 
@@ -114,6 +117,7 @@ impl SignedApplication {
             log: publics.log,
             sealing: publics.sealing,
             oblivious: publics.oblivious,
+            cosigning: publics.cosigning,
             issued: now,
         });
         let mut proofs = Vec::new();

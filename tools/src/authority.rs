@@ -43,6 +43,7 @@ struct MemberText {
     participates_from: String,
     issues: Option<IssuerText>,
     oblivious: Option<String>,
+    cosigning: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -265,6 +266,7 @@ impl MemberText {
                 services: limits.services.iter().map(|service| service.as_str().to_owned()).collect(),
             }),
             oblivious: member.oblivious.as_ref().map(hex),
+            cosigning: member.cosigning.as_ref().map(hex),
         }
     }
 
@@ -287,6 +289,7 @@ impl MemberText {
             participates_from: Date::parse(&self.participates_from).ok_or_else(|| wrong("participates_from"))?,
             issues: issues.map(|limits| limits.ok_or_else(|| wrong("issues"))).transpose()?,
             oblivious: self.oblivious.as_deref().map(key).transpose()?,
+            cosigning: self.cosigning.as_deref().map(key).transpose()?,
         })
     }
 }

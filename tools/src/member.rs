@@ -168,6 +168,7 @@ pub fn add(
             participates_from,
             issues: None,
             oblivious: applied.oblivious,
+            cosigning: applied.cosigning,
         });
         Ok(())
     })?;

@@ -169,6 +169,7 @@ fn found_roster(
             participates_from: planned.participates_from,
             issues: planned.issues.clone(),
             oblivious: publics.oblivious,
+            cosigning: publics.cosigning,
         });
     }
     members.sort_by(|a, b| a.party.cmp(&b.party));

@@ -22,6 +22,8 @@ pub const LABEL: &str = "label";
 pub const STORE: &str = "store";
 /// The pseudonymiser's key.
 pub const OBLIVIOUS: &str = "oblivious";
+/// The key a witness cosigns with.
+pub const COSIGNING: &str = "cosigning";
 /// The authority's pulse key.
 pub const PULSE: &str = "pulse";
 
@@ -40,6 +42,8 @@ pub struct Publics {
     pub sealing: Vec<SealingPublic>,
     /// A pseudonymiser's.
     pub oblivious: Option<PublicKey>,
+    /// A witness's.
+    pub cosigning: Option<PublicKey>,
 }
 
 /// Fresh secrets for an organisation of that kind.
@@ -50,6 +54,9 @@ pub fn make(kind: PartyKind, dice: &mut dyn CryptoRng) -> Secrets {
     }
     if kind == PartyKind::Pseudonymiser {
         secrets.set(OBLIVIOUS, Secret::random(dice));
+    }
+    if kind == PartyKind::Witness {
+        secrets.set(COSIGNING, Secret::random(dice));
     }
     secrets
 }
@@ -75,6 +82,7 @@ pub fn publics(secrets: &Secrets) -> Result<Publics, Trouble> {
             sealing(secrets, Suite::X25519, SEALING_X25519)?,
         ],
         oblivious,
+        cosigning: secrets.get(COSIGNING).map(|secret| PublicKey::from_bytes(Real.signing_public(secret))),
     })
 }
 
