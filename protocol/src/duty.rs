@@ -8,7 +8,7 @@ use crate::code::field_group::FieldGroups;
 use crate::code::record_kind::RecordKind;
 use crate::digest::Digest;
 use crate::exchange::{self, Decided, Seen};
-use crate::gate::Gate;
+use crate::gate::{Condition, Gate};
 use crate::id::party::PartyId;
 use crate::ledger::leaf::LeafKind;
 use crate::ledger::origin::Origin;
@@ -100,6 +100,9 @@ pub fn answer(
     let request = verified.request();
     if named_size(desk, request).is_some_and(|size| size > batch.ledger_size()) {
         out.act(Action::Alarm("an asker has verified more of our ledger than we have"));
+    }
+    if gate.condition(now) == Condition::Closed {
+        return settle(desk, verified, route, refusal(Refusal::OutOfDate), false, gate, batch, out);
     }
     if !gate.still_stands(verified.standing(), now) {
         return settle(desk, verified, route, refusal(Refusal::NoLongerStanding), false, gate, batch, out);

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::binding::Binding;
 use crate::cbor;
 use crate::code::field_group::FieldGroups;
+use crate::code::job::Job;
 use crate::digest::Digest;
 use crate::envelope::Header;
 use crate::gate::{Condition, Gate};
@@ -30,7 +31,7 @@ use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
-use crate::message::{Outcome, Points, Question, Reading, Request, Seen};
+use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Staff};
 use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -369,7 +370,7 @@ impl Requester {
                 size: note.checkpoint.size,
                 root: note.checkpoint.root,
             }),
-            staff: open.ask.staff.clone(),
+            staff: staff_for(&question, &open.ask.staff),
             purpose: open.ask.purpose,
             question: question.clone(),
         };
@@ -672,7 +673,22 @@ const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
 pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    Origin::new(&gate.network(), &member.party, member.epoch)
+    origin_of_member(&gate.network(), member)
+}
+
+/// The origin of a member's open epoch, for whoever has no gate.
+pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
+    Origin::new(network, &member.party, member.epoch)
+}
+
+/// Directory and pseudonymiser decide by organisation: who of its staff asks is none of theirs.
+fn staff_for(question: &Question, staff: &Staff) -> Staff {
+    match question {
+        Question::Read(_) | Question::History(_) => staff.clone(),
+        Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
+            Staff { id: String::new(), job: Job::System, proof: None }
+        }
+    }
 }
 
 fn tell(out: &mut Outbox, id: AskId, ending: Ending) {

@@ -5,3 +5,4 @@ pub mod disk;
 pub mod index;
 pub mod founding;
 pub mod world;
+pub mod population;
