@@ -1,13 +1,7 @@
 //! The invented persons: always the same, in the shares of the land, with records that every form
 //! takes, and with every rare case in each plan.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "all of this file is a test"
-)]
+#![expect(clippy::unwrap_used, reason = "all of this file is a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
