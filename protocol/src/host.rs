@@ -69,6 +69,8 @@ pub enum Input {
     Notice(Notice),
     /// A seat's renewed credential.
     Credential(Seat, Vec<u8>),
+    /// A seat's new statement of itself, signed.
+    Statement(Seat, Vec<u8>),
     /// Dial somebody whose statement may not be known yet, and ask what is new.
     Meet {
         /// Whom.
@@ -271,6 +273,14 @@ impl Host {
             Input::Credential(seat, bytes) => {
                 if let Some(office) = self.offices.get_mut(&seat) {
                     office.requester.renew(bytes);
+                    self.greet_again(seat, out);
+                }
+            }
+            Input::Statement(seat, bytes) => {
+                self.learn(&Notice::Statement(bytes.clone().into()), now, out);
+                if let Some(office) = self.offices.get_mut(&seat) {
+                    office.statement = Some(bytes);
+                    self.greet_again(seat, out);
                 }
             }
             Input::Meet { peer, addresses } => {
@@ -407,6 +417,18 @@ impl Host {
         self.links.insert(connection, link);
     }
 
+    /// Presents a seat anew on every connection we made: what it showed before runs out.
+    fn greet_again(&mut self, seat: Seat, out: &mut Vec<Effect>) {
+        let Some(office) = self.offices.get(&seat) else { return };
+        let shown = present(&self.gate, office);
+        for (connection, link) in self.links.iter_mut().filter(|(_connection, link)| link.outbound) {
+            let number = self.next_frame;
+            self.next_frame = number.saturating_add(1);
+            link.hellos.insert(number, seat);
+            send(out, *connection, &Frame::Hello(number, shown.clone().into()));
+        }
+    }
+
     fn closed(&mut self, connection: u64) -> Option<(Seat, Event)> {
         let link = self.links.remove(&connection)?;
         if link.outbound
@@ -414,6 +436,8 @@ impl Host {
             && dialled.connection == Some(connection)
         {
             dialled.connection = None;
+            // What waited for a welcome is sent again by its requester, which dials anew.
+            dialled.queued.clear();
         }
         let lost: Vec<_> =
             self.waiting.iter().filter(|(_id, waiting)| waiting.connection == connection).map(|(id, _)| *id).collect();
@@ -426,6 +450,10 @@ impl Host {
     }
 
     fn unreachable(&mut self, peer: &PublicKey) -> Option<(Seat, Event)> {
+        let dialled = self.dialled.get_mut(peer)?;
+        if dialled.connection.is_some() {
+            return None;
+        }
         let dialled = self.dialled.remove(peer)?;
         dialled.queued.into_iter().next_back().map(|(seat, exchange, _parcel)| (seat, Event::Lost(exchange)))
     }
@@ -524,6 +552,10 @@ impl Host {
         out.push(Effect::Alarm("a member did not admit us"));
         let link = self.links.get_mut(&connection)?;
         let seat = link.hellos.remove(&number)?;
+        if link.hellos.is_empty() && link.welcomed.is_empty() {
+            // Of no use; the next connection may find the member better informed.
+            out.push(Effect::Close { connection });
+        }
         let dialled = self.dialled.get_mut(&link.peer)?;
         let at = dialled.queued.iter().position(|(waiting, _exchange, _parcel)| *waiting == seat)?;
         let (seat, exchange, _parcel) = dialled.queued.remove(at)?;
