@@ -67,6 +67,8 @@ pub enum Input {
     Notice(Notice),
     /// A seat's renewed credential.
     Credential(Seat, Vec<u8>),
+    /// A seat's new statement of itself, signed.
+    Statement(Seat, Vec<u8>),
     /// Dial somebody whose statement may not be known yet, and ask what is new.
     Meet {
         /// Whom.
@@ -253,6 +255,14 @@ impl Host {
             Input::Credential(seat, bytes) => {
                 if let Some(office) = self.offices.get_mut(&seat) {
                     office.requester.renew(bytes);
+                    self.greet_again(seat, out);
+                }
+            }
+            Input::Statement(seat, bytes) => {
+                self.learn(&Notice::Statement(bytes.clone().into()), now, out);
+                if let Some(office) = self.offices.get_mut(&seat) {
+                    office.statement = Some(bytes);
+                    self.greet_again(seat, out);
                 }
             }
             Input::Meet { peer, addresses } => {
@@ -367,6 +377,18 @@ impl Host {
         self.links.insert(connection, link);
     }
 
+    /// Presents a seat anew on every connection we made: what it showed before runs out.
+    fn greet_again(&mut self, seat: Seat, out: &mut Vec<Effect>) {
+        let Some(office) = self.offices.get(&seat) else { return };
+        let shown = present(&self.gate, office);
+        for (connection, link) in self.links.iter_mut().filter(|(_connection, link)| link.outbound) {
+            let number = self.next_frame;
+            self.next_frame = number.saturating_add(1);
+            link.hellos.insert(number, seat);
+            send(out, *connection, &Frame::Hello(number, shown.clone().into()));
+        }
+    }
+
     fn closed(&mut self, connection: u64) -> Option<(Seat, Event)> {
         let link = self.links.remove(&connection)?;
         if link.outbound
@@ -374,6 +396,8 @@ impl Host {
             && dialled.connection == Some(connection)
         {
             dialled.connection = None;
+            // What waited for a welcome is sent again by its requester, which dials anew.
+            dialled.queued.clear();
         }
         let lost: Vec<_> =
             self.waiting.iter().filter(|(_id, waiting)| waiting.connection == connection).map(|(id, _)| *id).collect();
@@ -386,6 +410,10 @@ impl Host {
     }
 
     fn unreachable(&mut self, peer: &PublicKey) -> Option<(Seat, Event)> {
+        let dialled = self.dialled.get_mut(peer)?;
+        if dialled.connection.is_some() {
+            return None;
+        }
         let dialled = self.dialled.remove(peer)?;
         dialled.queued.into_iter().next_back().map(|(seat, exchange, _bytes)| (seat, Event::Lost(exchange)))
     }
@@ -451,6 +479,16 @@ impl Host {
         }
     }
 
+    /// A connection on which nobody of ours is admitted is of no use; the next one may find the member
+    /// better informed.
+    fn not_welcome(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) {
+        let Some(link) = self.links.get_mut(&connection) else { return };
+        let is_known = link.hellos.remove(&number).is_some();
+        if is_known && link.hellos.is_empty() && link.welcomed.is_empty() {
+            out.push(Effect::Close { connection });
+        }
+    }
+
     // ── frames ──
 
     fn frame(&mut self, connection: u64, bytes: &[u8], now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
@@ -471,8 +509,9 @@ impl Host {
                 self.welcome(connection, number, out);
                 None
             }
-            Frame::Sorry(_number) => {
+            Frame::Sorry(number) => {
                 out.push(Effect::Alarm("a member did not admit us"));
+                self.not_welcome(connection, number, out);
                 None
             }
             Frame::Request(id, bytes) => {

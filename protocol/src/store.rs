@@ -224,6 +224,11 @@ impl Store {
         self.disk.room().map_err(StoreError::Disk)
     }
 
+    /// Rows of the index as of the last commit.
+    pub const fn index_rows(&self) -> u64 {
+        self.state.index.rows()
+    }
+
     /// Whether the seat is one of those the store was opened for.
     pub fn serves(&self, seat: Seat) -> bool {
         self.ledgers.contains_key(&seat)
