@@ -26,7 +26,12 @@ pub struct NodeConfig {
     /// SHA-256 of the network's first roster, 64 hex digits, given to the operator out of band.
     #[serde(deserialize_with = "digest")]
     pub roster_digest: Digest,
-    /// Members to fetch newer rosters from, and where they are. At least one.
+    /// The file with that roster and its signatures, as the authority hands it out.
+    pub first_roster: PathBuf,
+    /// A folder of signed objects (`*.cbor`) to learn at start: newer rosters, pulse, status lists, statements.
+    pub notices: Option<PathBuf>,
+    /// Members to fetch newer rosters from, and where they are. At least one, unless `notices` is given.
+    #[serde(default)]
     pub bootstrap: Vec<PeerConfig>,
     /// How the node meets other nodes.
     pub network: NetworkConfig,
@@ -75,7 +80,7 @@ pub struct NetworkConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiConfig {
-    /// Address and port; only loopback is taken. What comes from elsewhere goes through a proxy.
+    /// Address and port; only loopback is taken, and port 0 takes any that is free. What comes from elsewhere goes through a proxy.
     #[serde(deserialize_with = "loopback")]
     pub listen: SocketAddr,
     /// The file with the tokens of the callers, readable to its owner alone.
@@ -213,7 +218,9 @@ impl NodeConfig {
         let folders = [&self.data, &self.keys].map(|folder| (folder.as_path(), check_folder(folder)));
         let of_seats = self.seats.iter().flat_map(|seat| [seat.credential.as_deref(), seat.policy.as_deref()]);
         let keys: Vec<PathBuf> = self.seats.iter().map(|seat| self.keys.join(seat.keys.as_str())).collect();
-        let files = of_seats.flatten().chain([self.api.token_file.as_path()]).chain(keys.iter().map(PathBuf::as_path));
+        let given = [self.api.token_file.as_path(), self.first_roster.as_path()].map(Path::to_owned);
+        let files =
+            of_seats.flatten().chain(given.iter().map(PathBuf::as_path)).chain(keys.iter().map(PathBuf::as_path));
         let files = files.map(|file| (file, check_file(file)));
         let found: Vec<ConfigError> = folders
             .into_iter()
@@ -241,7 +248,8 @@ impl NodeConfig {
             "組織ごとに別の party と keys を書いてください / give each organisation its own party and keys",
         )?;
         require(
-            !self.bootstrap.is_empty() && self.bootstrap.iter().all(|peer| !peer.addresses.is_empty()),
+            (!self.bootstrap.is_empty() || self.notices.is_some())
+                && self.bootstrap.iter().all(|peer| !peer.addresses.is_empty()),
             "bootstrap: none, or one without addresses",
             "運営主体から渡された接続先を書いてください / write the peers that the authority handed out",
         )?;
@@ -262,7 +270,7 @@ impl NodeConfig {
             "鍵は通常のバックアップに入れないため、別のフォルダーにしてください / keep keys apart, out of ordinary backups",
         )?;
         require(
-            self.api.listen != self.metrics.listen,
+            self.api.listen != self.metrics.listen || self.api.listen.port() == 0,
             "api.listen and metrics.listen: the same address",
             "別のポートにしてください / use two ports",
         )?;
@@ -349,10 +357,10 @@ fn file_name<'de, D: Deserializer<'de>>(text: D) -> Result<FileName, D::Error> {
 
 fn loopback<'de, D: Deserializer<'de>>(text: D) -> Result<SocketAddr, D::Error> {
     let address = SocketAddr::deserialize(text)?;
-    if address.ip().is_loopback() && address.port() != 0 {
+    if address.ip().is_loopback() {
         Ok(address)
     } else {
-        Err(D::Error::custom("not a loopback address with a port: write 127.0.0.1:<port> or [::1]:<port>"))
+        Err(D::Error::custom("not a loopback address: write 127.0.0.1:<port> or [::1]:<port>"))
     }
 }
 
@@ -384,6 +392,7 @@ mod tests {
 data = "DATA"
 keys = "KEYS"
 roster_digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+first_roster = "ROSTER"
 
 [[bootstrap]]
 party = "authority:jp"
@@ -443,9 +452,9 @@ keys = "nerima.keys"
     #[test]
     fn a_message_names_file_line_fault_and_remedy() {
         let error = refused("noise_fallback", "noise_falback");
-        assert_eq!(error.line, Some(12));
+        assert_eq!(error.line, Some(13));
         let text = error.to_string();
-        assert!(text.contains("node.toml:12: ") && text.contains("noise_falback") && text.contains("→"), "{text}");
+        assert!(text.contains("node.toml:13: ") && text.contains("noise_falback") && text.contains("→"), "{text}");
     }
 
     #[test]
@@ -458,12 +467,12 @@ keys = "nerima.keys"
     #[test]
     fn a_value_out_of_its_rules_is_refused_at_its_line() {
         for (from, to, line) in [
-            ("127.0.0.1:8471", "0.0.0.0:8471", 19),
-            ("127.0.0.1:8472", "10.0.0.1:8472", 24),
+            ("127.0.0.1:8471", "0.0.0.0:8471", 20),
+            ("127.0.0.1:8472", "10.0.0.1:8472", 25),
             ("ba7816bf", "BA7816BF", 4),
-            ("insurer:131235", "mayor:131235", 35),
-            ("nerima.keys", "../nerima.keys", 37),
-            ("level = \"info\"", "level = \"trace\"", 28),
+            ("insurer:131235", "mayor:131235", 36),
+            ("nerima.keys", "../nerima.keys", 38),
+            ("level = \"info\"", "level = \"trace\"", 29),
         ] {
             assert_eq!(refused(from, to).line, Some(line), "{to}");
         }
@@ -496,14 +505,16 @@ keys = "nerima.keys"
         let at = |name: &str| folder.path().join(name);
         let mut config = read(GOOD).unwrap();
         (config.data, config.keys, config.api.token_file) = (at("data"), at("keys"), at("tokens"));
+        config.first_roster = at("roster");
         let found = config.check_environment().unwrap_err();
         let mut files: Vec<PathBuf> = found.into_iter().map(|error| error.file).collect();
         files.sort();
-        assert_eq!(files, [at("data"), at("keys"), at("keys/nerima.keys"), at("tokens")]);
+        assert_eq!(files, [at("data"), at("keys"), at("keys/nerima.keys"), at("roster"), at("tokens")]);
 
         std::fs::create_dir(at("data")).unwrap();
         std::fs::create_dir(at("keys")).unwrap();
         std::fs::write(at("keys/nerima.keys"), b"").unwrap();
+        std::fs::write(at("roster"), b"").unwrap();
         std::fs::write(at("tokens"), b"").unwrap();
         assert_eq!(config.check_environment(), Ok(()));
         assert_eq!(std::fs::read_dir(at("data")).unwrap().count(), 0, "the probe stayed behind");

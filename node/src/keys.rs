@@ -37,6 +37,12 @@ pub const SIGNING_NEXT: &str = "signing-next";
 pub const LOG: &str = "log";
 /// Before the key id of each sealing key, two generations of which may be open at once.
 pub const SEALING_PREFIX: &str = "sealing-";
+/// The label key: hides persons in the index of the seat.
+pub const LABEL: &str = "label";
+/// The key of the oblivious function, of a pseudonymiser only.
+pub const OBLIVIOUS: &str = "oblivious";
+/// What the store is sealed with. The first seat's holds for the process.
+pub const STORE: &str = "store";
 
 /// Why secrets cannot be had or kept. No text holds any of them.
 #[derive(Debug, thiserror::Error)]

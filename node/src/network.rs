@@ -286,7 +286,19 @@ impl core::fmt::Debug for Network {
     }
 }
 
+impl PeerKey {
+    /// The key of the peer that a multiaddress names at its end (`…/p2p/<peer id>`).
+    pub fn named_in(address: &str) -> Option<Self> {
+        peer::named_in(address)
+    }
+}
+
 impl Connection {
+    /// Its number within this process, never 0.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -68,6 +68,15 @@ pub enum Memo {
     Home,
 }
 
+/// How an ask of local software ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskEnd {
+    /// With an answer or a refusal, and its receipt.
+    Answered,
+    /// Without.
+    Failed,
+}
+
 /// An enum whose variants are all the values a label can have.
 trait Label: Copy + 'static {
     const NAME: &'static str;
@@ -80,6 +89,7 @@ trait Label: Copy + 'static {
 pub struct Metrics {
     registry: Registry,
     questions: IntCounterVec,
+    asks: IntCounterVec,
     drops: IntCounterVec,
     memo_hits: IntCounterVec,
     memo_misses: IntCounterVec,
@@ -125,6 +135,7 @@ impl Metrics {
         let seconds = vec![0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
         Ok(Self {
             questions: counters::<Outcome>(r, "questions_total", "Verified questions decided, by how they ended.")?,
+            asks: counters::<AskEnd>(r, "asks_total", "Asks of local software, by how they ended.")?,
             drops: counters::<DropReason>(r, "drops_total", "Frames dropped without an answer, by reason.")?,
             memo_hits: counters::<Memo>(r, "memo_hits_total", "Times a memo saved the work.")?,
             memo_misses: counters::<Memo>(r, "memo_misses_total", "Times a memo did not have it.")?,
@@ -146,6 +157,11 @@ impl Metrics {
     /// A verified question was decided.
     pub fn count_question(&self, outcome: Outcome) {
         self.questions.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// An ask of local software ended.
+    pub fn count_ask(&self, end: AskEnd) {
+        self.asks.with_label_values(&[end.as_str()]).inc();
     }
 
     /// A frame was dropped.
@@ -217,6 +233,17 @@ impl Label for Outcome {
             Self::Refused => "refused",
             Self::Moved => "moved",
             Self::Repeated => "repeated",
+        }
+    }
+}
+
+impl Label for AskEnd {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[Self::Answered, Self::Failed];
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
         }
     }
 }
@@ -369,6 +396,7 @@ mod tests {
             assert_eq!(words.len(), L::ALL.len(), "{}", L::NAME);
         }
         check::<Outcome>();
+        check::<AskEnd>();
         check::<DropReason>();
         check::<Queue>();
         check::<Memo>();

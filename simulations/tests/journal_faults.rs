@@ -245,7 +245,11 @@ fn a_process_may_die_or_fail_at_every_effect() {
                 world.disk.set_fault(call, fault);
                 let lived = world.live(12);
                 world.store = None;
-                if power { world.disk.crash(&mut world.dice) } else { world.disk.revive() }
+                if power {
+                    world.disk.crash(&mut world.dice)
+                } else {
+                    world.disk.revive()
+                }
                 assert!(lived.is_err() || call + 1 >= calls - 20, "call {call} was never made");
                 world.reopen_and_check();
                 world.turn().unwrap();
@@ -485,7 +489,11 @@ fn whatever_happens_the_store_is_what_a_map_in_memory_is() {
             let _lived = world.live(4);
             world.store = None;
             world.index.fail_after(None);
-            if world.below(2) == 0 { world.disk.crash(&mut world.dice) } else { world.disk.revive() }
+            if world.below(2) == 0 {
+                world.disk.crash(&mut world.dice)
+            } else {
+                world.disk.revive()
+            }
             if world.below(5) == 0 {
                 world.index.lose();
             }

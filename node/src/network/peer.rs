@@ -1,8 +1,9 @@
 //! The two names of a peer: the Ed25519 key the rest of the node knows, and the name libp2p gives it.
 //! Only identities that are Ed25519 keys have both.
 
-use libp2p::PeerId;
 use libp2p::identity::{PublicKey, ed25519};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 use super::PeerKey;
 
@@ -20,6 +21,15 @@ pub(crate) fn key_of(peer: &PeerId) -> Option<PeerKey> {
 pub(crate) fn id_of(key: &PeerKey) -> Option<PeerId> {
     let key = ed25519::PublicKey::try_from_bytes(&key.0).ok()?;
     Some(PublicKey::from(key).to_peer_id())
+}
+
+/// The key of the peer a multiaddress ends with.
+pub(crate) fn named_in(address: &str) -> Option<PeerKey> {
+    let address: Multiaddr = address.parse().ok()?;
+    match address.iter().last()? {
+        Protocol::P2p(peer) => key_of(&peer),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

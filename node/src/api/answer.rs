@@ -1,0 +1,85 @@
+//! How an ask ended, as JSON.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protocol::cbor;
+use protocol::machine::{Answered, Ending, Failure};
+use protocol::message::{Access, Body, Outcome};
+use protocol::record::disclosure::Content;
+use serde_json::{Value, json};
+
+/// The end of an ask: answered, refused or failed.
+pub(super) fn to_json(ending: &Ending) -> Value {
+    match ending {
+        Ending::Answered(answered) => answered_to_json(answered),
+        Ending::Failed(failure) => {
+            let (code, message) = explain(failure);
+            let failure = json!({ "code": code, "message_ja": message, "detail": failure.to_string() });
+            json!({ "outcome": "failed", "failure": failure })
+        }
+    }
+}
+
+fn answered_to_json(answered: &Answered) -> Value {
+    let decided = cbor::decode::<Body>(&answered.body).ok().map(|body| body.decided.unix_ms());
+    let mut value = json!({
+        "outcome": "answered",
+        "exchange": answered.exchange.to_string(),
+        "responder": answered.responder.to_string(),
+        "decided_at_ms": decided,
+        "receipt": {
+            "request": answered.request.to_string(),
+            "body": STANDARD.encode(&answered.body),
+            "evidence": STANDARD.encode(&answered.evidence),
+            "leaf": answered.leaf,
+            "own_leaf": answered.own_leaf,
+        },
+    });
+    match &answered.outcome {
+        Outcome::Refused(told) => {
+            value["outcome"] = json!("refused");
+            value["told"] = json!(told.as_str());
+        }
+        Outcome::Records(contents) => match contents.iter().map(|bytes| Content::decode(bytes)).collect() {
+            Ok::<Vec<_>, _>(contents) => {
+                value["records"] = contents.iter().map(Content::to_json).collect();
+            }
+            Err(_fault) => {
+                value["outcome"] = json!("failed");
+                value["failure"] = json!({ "code": "TSG-2010", "message_ja": "回答の内容を読み取れませんでした。" });
+            }
+        },
+        Outcome::History(accesses) => value["history"] = accesses.iter().map(access_to_json).collect(),
+        // No ask of local software leads to these.
+        Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Registered => {}
+    }
+    value
+}
+
+fn access_to_json(access: &Access) -> Value {
+    json!({
+        "at_ms": access.at.unix_ms(),
+        "party": access.party.to_string(),
+        "staff": access.staff.id,
+        "job": access.staff.job.as_str(),
+        "purpose": access.purpose.as_str(),
+        "kinds": access.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+        "refused": access.refused,
+        "leaf": access.leaf,
+    })
+}
+
+/// The stable code and the sentence for people.
+const fn explain(failure: &Failure) -> (&'static str, &'static str) {
+    match failure {
+        Failure::Unreachable(_) => ("TSG-2001", "照会先に接続できませんでした。"),
+        Failure::NotParticipating(_) => ("TSG-2002", "この保険者はまだ参加していません。"),
+        Failure::NoSuchInsurer => ("TSG-2003", "この保険者番号に対応する参加者がいません。"),
+        Failure::NoHome => ("TSG-2004", "所在が登録されていません。"),
+        Failure::NotBelieved(_) => ("TSG-2005", "回答の受領証を確認できなかったため、採用しませんでした。"),
+        Failure::TooMany => ("TSG-2006", "照会が集中しています。しばらくしてからやり直してください。"),
+        Failure::NotReady(_) => ("TSG-2007", "このノードは現在照会できる状態ではありません。"),
+        Failure::Busy => ("TSG-2008", "照会先が混み合っています。"),
+        Failure::Malformed => ("TSG-2009", "照会の内容が正しくありません。"),
+    }
+}

@@ -1,0 +1,128 @@
+//! `POST /v1/ask`: a question about one person, from JSON to the machine's words.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use protocol::code::job::Job;
+use protocol::code::purpose::Purpose;
+use protocol::code::record_kind::RecordKind;
+use protocol::date::Date;
+use protocol::id::handle::Handle;
+use protocol::limits;
+use protocol::machine::{Ask, Wish};
+use protocol::message::Staff;
+use protocol::time::Timestamp;
+use serde_json::Value;
+
+use super::error::Trouble;
+use super::{Desk, answer, query};
+use crate::heart::Local;
+
+/// The longest question, in bytes.
+const ASK_BYTES_MAX: usize = 64 << 10;
+
+/// Asks, waits for the end, and tells it.
+pub(super) async fn ask(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Value>, Trouble> {
+    let bytes = query::read(body, ASK_BYTES_MAX).await?;
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Trouble::Field("body".to_owned(), Some(format!("not JSON at column {}", error.column()))))?;
+    let seat = match value.get("seat") {
+        None | Some(Value::Null) => desk.seat(None)?,
+        Some(named) => desk.seat(Some(named.as_str().ok_or(Trouble::field("seat"))?))?,
+    };
+    let ask = Box::new(read(&value)?);
+    let ending = desk.wish_with_room(|waits| Local::Ask(seat, ask, waits)).await?;
+    Ok(Json(answer::to_json(&ending)))
+}
+
+fn read(value: &Value) -> Result<Ask, Trouble> {
+    let staff = value.get("staff").ok_or(Trouble::field("staff"))?;
+    let id = text(staff, "staff.id", "id")?;
+    if id.is_empty() || id.chars().count() > 64 {
+        return Err(Trouble::field("staff.id"));
+    }
+    let job = Job::parse(text(staff, "staff.job", "job")?).ok_or(Trouble::field("staff.job"))?;
+    let purpose = Purpose::parse(text(value, "purpose", "purpose")?).ok_or(Trouble::field("purpose"))?;
+    let person = read_person(value.get("person").ok_or(Trouble::field("person"))?)?;
+    Ok(Ask { staff: Staff { id: id.to_owned(), job, proof: None }, purpose, person, wish: read_wish(value)? })
+}
+
+fn read_person(value: &Value) -> Result<Handle, Trouble> {
+    let handle = match value.get("medical") {
+        Some(_) => format!("med:{}", text(value, "person.medical", "medical")?),
+        None => {
+            let (insurer, insured) =
+                (text(value, "person.insurer", "insurer")?, text(value, "person.insured", "insured")?);
+            format!("ltc:{insurer}:{insured}")
+        }
+    };
+    Handle::parse(&handle).ok_or(Trouble::field("person"))
+}
+
+fn read_wish(value: &Value) -> Result<Wish, Trouble> {
+    if value.get("history") == Some(&Value::Bool(true)) {
+        return Ok(Wish::History);
+    }
+    let listed = value.get("kinds").and_then(Value::as_array).ok_or(Trouble::field("kinds"))?;
+    if listed.is_empty() || listed.len() > limits::KINDS_PER_QUESTION_MAX {
+        return Err(Trouble::field("kinds"));
+    }
+    let kind = |item: &Value| item.as_str().and_then(RecordKind::parse).ok_or(Trouble::field("kinds"));
+    let kinds = listed.iter().map(kind).collect::<Result<_, _>>()?;
+    let valid_on = match value.get("valid_on") {
+        None | Some(Value::Null) => None,
+        Some(day) => Some(day.as_str().and_then(Date::parse).ok_or(Trouble::field("valid_on"))?),
+    };
+    let known_at = match value.get("known_at_ms") {
+        None | Some(Value::Null) => None,
+        Some(at) => Some(at.as_u64().map(Timestamp::from_unix_ms).ok_or(Trouble::field("known_at_ms"))?),
+    };
+    Ok(Wish::Records { kinds, valid_on, known_at })
+}
+
+fn text<'v>(value: &'v Value, path: &str, name: &str) -> Result<&'v str, Trouble> {
+    value.get(name).and_then(Value::as_str).ok_or_else(|| Trouble::field(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn good() -> Value {
+        json!({
+            "staff": { "id": "s-1", "job": "care-manager" }, "purpose": "care-planning",
+            "person": { "insurer": "131235", "insured": "0000123456" }, "kinds": ["insurance-card"],
+        })
+    }
+
+    #[test]
+    fn a_question_is_read_and_each_wrong_field_is_named() {
+        assert!(read(&good()).is_ok());
+        for (path, wrong) in [
+            ("staff", json!(null)),
+            ("purpose", json!("curiosity")),
+            ("person", json!({ "insurer": "131235", "insured": "12" })),
+            ("kinds", json!(["secrets"])),
+            ("kinds", json!([])),
+            ("valid_on", json!("yesterday")),
+            ("known_at_ms", json!(-1)),
+        ] {
+            let mut bad = good();
+            bad[path] = wrong;
+            let found = read(&bad).unwrap_err();
+            assert!(matches!(&found, Trouble::Field(name, _) if name.starts_with(path)), "{path}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_medical_card_and_a_history_can_be_asked_for() {
+        let mut question = good();
+        question["person"] = json!({ "medical": "33120015:12:345:01" });
+        question["history"] = json!(true);
+        let ask = read(&question).unwrap();
+        assert_eq!((ask.person.expose().as_str(), ask.wish), ("med:33120015:12:345:01", Wish::History));
+    }
+}

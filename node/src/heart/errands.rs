@@ -1,0 +1,131 @@
+//! What the heart does now and then between turns: stay connected, renew statements, look at the room on the
+//! disk, and when it is quiet make snapshots and scrub. Each errand is one bounded step.
+
+use protocol::host::Input;
+use protocol::key::PublicKey;
+use protocol::store::StoreError;
+use protocol::store::scrub::Scrubbed;
+use protocol::time::{Now, Span, Steady};
+
+use super::{Beat, Contact};
+
+/// How often figures are shown and the disk is looked at.
+const LOOK_EVERY: Span = Span::from_s(1);
+/// How soon a contact is dialled again, doubled with each failure.
+const DIAL_FIRST: Span = Span::from_s(1);
+/// See [`DIAL_FIRST`].
+const DIAL_LAST_MS: u64 = 60_000;
+/// From this many commits on that no book covers a snapshot begins when it is quiet.
+const COMMITS_QUIET: u64 = 2_000;
+/// From this many on it begins even if it is not.
+const COMMITS_MAX: u64 = 20_000;
+/// How many rows one step of a scrub reads.
+const SCRUB_ROWS: usize = 256;
+/// How long a sound index is left alone.
+const SCRUB_EVERY: Span = Span::from_h(1);
+/// How long between two steps of a scrub.
+const SCRUB_STEP_EVERY: Span = Span::from_s(2);
+
+/// When each errand is due.
+#[derive(Debug)]
+pub(super) struct Errands {
+    look: Steady,
+    scrub: Steady,
+    in_snapshot: bool,
+    dials: Vec<Dial>,
+}
+
+#[derive(Debug)]
+struct Dial {
+    contact: Contact,
+    again: Steady,
+    wait_ms: u64,
+}
+
+impl Errands {
+    pub(super) fn new(contacts: &[Contact]) -> Self {
+        let start = Steady::from_ms(0);
+        let dial = |contact: &Contact| Dial { contact: contact.clone(), again: start, wait_ms: DIAL_FIRST.ms() };
+        Self {
+            look: start,
+            scrub: start.plus(SCRUB_STEP_EVERY),
+            in_snapshot: false,
+            dials: contacts.iter().map(dial).collect(),
+        }
+    }
+}
+
+impl Beat {
+    pub(super) fn run_errands(&mut self, now: Now, is_quiet: bool) -> Result<(), StoreError> {
+        if now.steady >= self.errands.look {
+            self.errands.look = now.steady.plus(LOOK_EVERY);
+            self.look(now)?;
+        }
+        self.snapshot(is_quiet)?;
+        if is_quiet && now.steady >= self.errands.scrub {
+            self.scrub(now)?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, now: Now) -> Result<(), StoreError> {
+        let room = self.heart.store.room()?;
+        self.heart.vitals.show_room(room);
+        self.show(now);
+        let gate = std::sync::Arc::clone(self.heart.host.gate());
+        // Nothing of this is an event: statements and dials are notices and effects.
+        let mut events = Vec::new();
+        for (seat, signed) in self.heart.statements.renew(&gate, now.wall) {
+            tracing::info!(seat = seat.number(), "a statement was renewed");
+            self.receive(Input::Statement(seat, signed), now, &mut events);
+        }
+        self.dial(now, &mut events);
+        if events.is_empty() { Ok(()) } else { self.turn(events, now) }
+    }
+
+    /// Dials each contact that is not connected, more and more seldom.
+    fn dial(&mut self, now: Now, events: &mut Vec<(protocol::store::Seat, protocol::machine::Event)>) {
+        let mut due = Vec::new();
+        for dial in &mut self.errands.dials {
+            let is_connected = self.connections.values().any(|(_connection, peer)| *peer == dial.contact.peer);
+            if is_connected {
+                dial.wait_ms = DIAL_FIRST.ms();
+            } else if now.steady >= dial.again && self.stops.is_none() {
+                dial.again = now.steady.plus(Span::from_ms(dial.wait_ms));
+                dial.wait_ms = dial.wait_ms.saturating_mul(2).min(DIAL_LAST_MS);
+                due.push(dial.contact.clone());
+            }
+        }
+        for contact in due {
+            let peer = PublicKey::from_bytes(contact.peer.0);
+            self.receive(Input::Meet { peer, addresses: contact.addresses }, now, events);
+        }
+    }
+
+    /// One step of a snapshot, so that the journal does not grow without end.
+    fn snapshot(&mut self, is_quiet: bool) -> Result<(), StoreError> {
+        let uncovered = self.heart.store.uncovered_commits();
+        let is_wanted =
+            self.errands.in_snapshot || uncovered >= COMMITS_MAX || (is_quiet && uncovered >= COMMITS_QUIET);
+        if is_wanted && !self.heart.vitals.is_without_room() {
+            let is_done = self.heart.store.snapshot_step()?;
+            if is_done {
+                tracing::info!(commits = uncovered, "a snapshot was made");
+            }
+            self.errands.in_snapshot = !is_done;
+        }
+        Ok(())
+    }
+
+    fn scrub(&mut self, now: Now) -> Result<(), StoreError> {
+        let wait = match self.heart.store.scrub(SCRUB_ROWS)? {
+            Scrubbed::Going { .. } => SCRUB_STEP_EVERY,
+            Scrubbed::Sound { rows } => {
+                tracing::debug!(rows, "the index is sound");
+                SCRUB_EVERY
+            }
+        };
+        self.errands.scrub = now.steady.plus(wait);
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What local software wants of the heart, and how the heart sees to it. Each wish is answered once, or its
+//! sender is dropped, which tells the same.
+
+use protocol::batch::Batch;
+use protocol::credential::Credential;
+use protocol::gate::Condition;
+use protocol::gate::Notice;
+use protocol::host::Input;
+use protocol::machine::{Ask, AskId, Ending, Event};
+use protocol::primitives::Real;
+use protocol::store::staged::Staged;
+use protocol::store::{Seat, StoreError};
+use protocol::time::Now;
+use tokio::sync::oneshot::Sender;
+
+use super::Beat;
+use crate::dice::OsDice;
+
+/// The most leaves of one wish.
+pub const LEAVES_PER_WISH_MAX: u64 = 256;
+
+/// A wish of local software.
+#[derive(Debug)]
+pub enum Local {
+    /// To ask a member.
+    Ask(Seat, Box<Ask>, Sender<Ending>),
+    /// To feed a seat.
+    Import(Seat, Vec<u8>, Sender<Result<u64, String>>),
+    /// To make something known; answered with whether it was believed.
+    Notice(Box<Notice>, Sender<Result<(), String>>),
+    /// To renew a seat's credential; answered with what is wrong with it.
+    Credential(Seat, Vec<u8>, Sender<Result<(), String>>),
+    /// To read leaves: from which on, and how many.
+    Leaves(Seat, u64, u64, Sender<Vec<u8>>),
+    /// To read the signed head.
+    Checkpoint(Seat, Sender<String>),
+    /// To see how the node is.
+    Status(Sender<Status>),
+}
+
+/// How the node is.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Whether roster and pulse are current.
+    pub condition: Condition,
+    /// The newest roster.
+    pub roster: u32,
+    /// The network, as hex digits.
+    pub network: String,
+    /// Open connections.
+    pub connections: usize,
+    /// Connections on which somebody was admitted.
+    pub admitted: usize,
+    /// Each seat's party and the size of its ledger.
+    pub ledgers: Vec<(String, u64)>,
+    /// Rows of the index.
+    pub rows: u64,
+    /// Room on the disk in bytes.
+    pub room: u64,
+    /// Commits no snapshot covers.
+    pub uncovered: u64,
+    /// Pieces of work that panicked.
+    pub panics: u64,
+}
+
+impl Beat {
+    pub(super) fn wish(&mut self, wish: Local, now: Now, events: &mut Vec<(Seat, Event)>) -> Result<(), StoreError> {
+        match wish {
+            Local::Ask(seat, ask, waits) => {
+                let id = self.number();
+                self.asks.insert(id, waits);
+                self.receive(Input::Ask(seat, id, *ask), now, events);
+            }
+            Local::Import(seat, bytes, waits) => {
+                let id = self.number();
+                self.imports.insert(id, waits);
+                self.receive(Input::Import(seat, id, bytes), now, events);
+            }
+            Local::Notice(notice, waits) => {
+                let told = self.heart.host.gate().learn(&notice, now.wall, &Real);
+                if told.is_ok() {
+                    self.receive(Input::Notice(*notice), now, events);
+                }
+                tell(waits, told.map(drop).map_err(|error| error.to_string()));
+            }
+            Local::Credential(seat, bytes, waits) => {
+                let checked = self.check_credential(seat, &bytes, now);
+                if checked.is_ok() {
+                    self.receive(Input::Credential(seat, bytes), now, events);
+                }
+                tell(waits, checked);
+            }
+            Local::Leaves(seat, from, count, waits) => {
+                let leaves = self.leaves(seat, from, count.min(LEAVES_PER_WISH_MAX), now)?;
+                tell(waits, leaves);
+            }
+            Local::Checkpoint(seat, waits) => {
+                if let Some(head) = self.heart.store.head(seat) {
+                    tell(waits, head.note.as_str().to_owned());
+                }
+            }
+            Local::Status(waits) => tell(waits, self.status(now)),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self) -> AskId {
+        let number = self.next_ask;
+        self.next_ask = number.saturating_add(1);
+        AskId(number)
+    }
+
+    fn check_credential(&self, seat: Seat, bytes: &[u8], now: Now) -> Result<(), String> {
+        let gate = self.heart.host.gate();
+        let credential = Credential::verify(bytes, &gate.network(), gate.roster(), now.wall, &Real);
+        let credential = credential.map_err(|error| error.to_string())?;
+        if self.heart.seats.get(&seat) == Some(&credential.party) {
+            Ok(())
+        } else {
+            Err("it is another organisation's".to_owned())
+        }
+    }
+
+    fn leaves(&self, seat: Seat, from: u64, count: u64, now: Now) -> Result<Vec<u8>, StoreError> {
+        let size = self.heart.store.head(seat).map_or(0, |head| head.size);
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
+        let mut bytes = Vec::new();
+        for index in from..from.saturating_add(count).min(size) {
+            bytes.extend(batch.leaf(index)?.0.to_bytes());
+        }
+        Ok(bytes)
+    }
+
+    fn status(&self, now: Now) -> Status {
+        let heart = &self.heart;
+        let gate = heart.host.gate();
+        let size = |seat: &Seat| heart.store.head(*seat).map_or(0, |head| head.size);
+        Status {
+            condition: gate.condition(now.wall),
+            roster: gate.roster().version,
+            network: gate.network().to_string(),
+            connections: self.connections.len(),
+            admitted: heart.host.admitted(),
+            ledgers: heart.seats.iter().map(|(seat, party)| (party.to_string(), size(seat))).collect(),
+            rows: heart.store.index_rows(),
+            room: heart.vitals.room(),
+            uncovered: heart.store.uncovered_commits(),
+            panics: heart.workers.panics(),
+        }
+    }
+}
+
+/// Whoever no longer waits needs no answer.
+fn tell<T>(waits: Sender<T>, what: T) {
+    drop(waits.send(what));
+}
