@@ -8,7 +8,7 @@ use crate::code::field_group::FieldGroups;
 use crate::code::record_kind::RecordKind;
 use crate::digest::Digest;
 use crate::exchange::{self, Decided, Seen};
-use crate::gate::Gate;
+use crate::gate::{Condition, Gate};
 use crate::id::party::PartyId;
 use crate::ledger::leaf::LeafKind;
 use crate::ledger::origin::Origin;
@@ -60,6 +60,9 @@ pub struct Shown {
     pub emergency: bool,
 }
 
+/// Finds what a request is answered, as of an instant.
+pub type Find<'f> = dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError> + 'f;
+
 impl Finding {
     /// A refusal about somebody.
     pub const fn refused(refusal: Refusal, label: Label, kinds: Vec<RecordKind>) -> Self {
@@ -91,10 +94,16 @@ pub fn answer(
     gate: &Gate,
     batch: &mut Batch<'_>,
     out: &mut Outbox,
-    find: &mut dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError>,
+    find: &mut Find<'_>,
 ) -> Result<(), StoreError> {
     let now = batch.now().wall;
     let request = verified.request();
+    if named_size(desk, request).is_some_and(|size| size > batch.ledger_size()) {
+        out.act(Action::Alarm("an asker has verified more of our ledger than we have"));
+    }
+    if gate.condition(now) == Condition::Closed {
+        return settle(desk, verified, route, refusal(Refusal::OutOfDate), false, gate, batch, out);
+    }
     if !gate.still_stands(verified.standing(), now) {
         return settle(desk, verified, route, refusal(Refusal::NoLongerStanding), false, gate, batch, out);
     }
@@ -232,13 +241,18 @@ fn disclosure(
     desk: &Desk,
     route: Route,
 ) -> Disclosure {
-    let named = verified.request().seen.as_ref().filter(|seen| seen.origin == desk.origin.to_string());
     Disclosure {
         body,
         salts,
         request: verified.digest(),
         secret: verified.answer_secret().clone(),
-        named_size: named.map(|seen| seen.size),
+        named_size: named_size(desk, verified.request()),
         route,
     }
+}
+
+/// The size of our ledger that the asker says it has verified.
+fn named_size(desk: &Desk, request: &Request) -> Option<u64> {
+    let seen = request.seen.as_ref()?;
+    (seen.origin == desk.origin.to_string()).then_some(seen.size)
 }

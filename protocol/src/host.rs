@@ -18,6 +18,7 @@ use crate::gate::{Gate, NotAdmitted, Notice, Presentation, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::party::PartyId;
 use crate::key::{KeyId, PublicKey};
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
@@ -27,6 +28,7 @@ use crate::store::{Key, Seat, Store, StoreError};
 use crate::table;
 use crate::time::{Now, Span, Steady};
 use crate::verify::{Opener, Sealed, Unfit};
+use crate::witness::Cosigning;
 
 /// What reaches the host.
 #[derive(Debug)]
@@ -151,6 +153,8 @@ pub struct Office {
     pub sealing: BTreeMap<KeyId, (Suite, Arc<dyn SealingKey>)>,
     /// Its signed statement, if it is a member.
     pub statement: Option<Vec<u8>>,
+    /// Goes to witnesses with its heads, if it is a member.
+    pub cosigning: Option<Cosigning>,
 }
 
 /// Everything one process decides.
@@ -181,13 +185,21 @@ struct Link {
 #[derive(Default)]
 struct Dialled {
     connection: Option<u64>,
-    queued: VecDeque<(Seat, ExchangeId, Vec<u8>)>,
+    queued: VecDeque<(Seat, ExchangeId, Parcel)>,
+}
+
+/// What goes to a member in a frame with a number.
+enum Parcel {
+    Request(Vec<u8>),
+    Cosign { note: Arc<SignedCheckpoint>, from: u64, proof: Vec<Digest> },
 }
 
 struct Waiting {
     seat: Seat,
     exchange: ExchangeId,
     connection: u64,
+    /// The head a witness was asked to cosign.
+    note: Option<Arc<SignedCheckpoint>>,
 }
 
 struct Context {
@@ -232,7 +244,13 @@ impl Host {
     pub fn deadline(&self) -> Option<Steady> {
         let requesters = self.offices.values().filter_map(|office| office.requester.deadline());
         let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
-        requesters.chain(machines).map(|(at, _what)| at).min()
+        let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
+        requesters.chain(machines).map(|(at, _what)| at).chain(heads).min()
+    }
+
+    /// Whether an ask of our own has not ended yet.
+    pub fn waits(&self) -> bool {
+        self.offices.values().any(|office| office.requester.waits())
     }
 
     /// Whether there is something to commit that no event will bring.
@@ -305,7 +323,7 @@ impl Host {
         let committed = store.commit(staged)?;
         let mut effects: Vec<_> = out.take_counts().into_iter().map(Effect::Count).collect();
         for action in out.release(store, &committed)? {
-            self.act(action, now, &mut effects);
+            self.act(action, store, now, &mut effects)?;
         }
         Ok(effects)
     }
@@ -320,6 +338,17 @@ impl Host {
     ) -> Result<(), StoreError> {
         let Some(office) = self.offices.get_mut(&seat) else { return Ok(()) };
         let Some(event) = office.requester.handle(event, gate, batch, out)? else { return Ok(()) };
+        let event = match (event, &mut office.cosigning) {
+            (Event::Cosigned(attempt, verdict, sent), Some(cosigning)) => {
+                let primitives = self.primitives.as_ref();
+                return cosigning.take(attempt, verdict, sent.as_deref(), gate, primitives, batch, out);
+            }
+            (Event::Deadline, Some(cosigning)) => {
+                cosigning.go(gate, batch, out);
+                Event::Deadline
+            }
+            (event, _cosigning) => event,
+        };
         match &mut office.machine {
             Some(machine) => machine.handle(event, gate, batch, out),
             None => Ok(()),
@@ -334,20 +363,31 @@ impl Host {
     fn due(&self, now: Steady) -> Vec<Seat> {
         let is_due = |office: &Office| {
             let machine = office.machine.as_ref().and_then(|machine| machine.deadline());
-            [office.requester.deadline(), machine].into_iter().flatten().any(|(at, _what)| at <= now)
+            let heads = office.cosigning.as_ref().map(|cosigning| (cosigning.deadline(), "heads"));
+            [office.requester.deadline(), machine, heads].into_iter().flatten().any(|(at, _what)| at <= now)
         };
         self.offices.iter().filter(|(_seat, office)| is_due(office)).map(|(seat, _office)| *seat).collect()
     }
 
-    fn act(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+    fn act(&mut self, action: Action, store: &Store, now: Now, out: &mut Vec<Effect>) -> Result<(), StoreError> {
         match action {
             Action::Work(seat, work) => out.push(Effect::Work(seat, work)),
-            Action::Transmit { seat, to, exchange, bytes } => self.transmit(seat, &to, exchange, bytes, now, out),
+            Action::Transmit { seat, to, exchange, bytes } => {
+                self.transmit(seat, &to, exchange, Parcel::Request(bytes), now, out);
+            }
+            Action::Cosign { seat, to, attempt, from } => {
+                if let Some(head) = store.head(seat) {
+                    let note = Arc::clone(&head.note);
+                    let proof = store.consistency(seat, from)?;
+                    self.transmit(seat, &to, attempt, Parcel::Cosign { note, from, proof }, now, out);
+                }
+            }
             Action::Reply(route, frame) => send(out, route.connection, &frame),
             Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
             Action::Imported(id, result) => out.push(Effect::Imported(id, result)),
             Action::Alarm(what) => out.push(Effect::Alarm(what)),
         }
+        Ok(())
     }
 
     // ── connections ──
@@ -415,7 +455,7 @@ impl Host {
             return None;
         }
         let dialled = self.dialled.remove(peer)?;
-        dialled.queued.into_iter().next_back().map(|(seat, exchange, _bytes)| (seat, Event::Lost(exchange)))
+        dialled.queued.into_iter().next_back().map(|(seat, exchange, _parcel)| (seat, Event::Lost(exchange)))
     }
 
     /// Sends a request over the connection to a member, making one if there is none; to a seat of our own it
@@ -425,13 +465,16 @@ impl Host {
         seat: Seat,
         to: &PartyId,
         exchange: ExchangeId,
-        bytes: Vec<u8>,
+        parcel: Parcel,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
         if self.seats.contains_key(to) {
-            let id = self.wait_for(seat, exchange, crate::machine::Route::OWN);
-            self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            // A witness does not cosign for its own operator, so only requests go this way.
+            if let Parcel::Request(bytes) = parcel {
+                let id = self.wait_for(seat, exchange, crate::machine::Route::OWN, None);
+                self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            }
             return;
         }
         let Some(statement) = self.gate.statement(to, now.wall) else { return };
@@ -441,26 +484,46 @@ impl Host {
         if let Some(connection) = dialled.connection
             && self.links.get(&connection).is_some_and(|link| link.welcomed.contains(&seat))
         {
-            let id = self.wait_for(seat, exchange, connection);
-            send(out, connection, &Frame::Request(id, bytes.into()));
+            self.post(seat, exchange, parcel, connection, out);
             return;
         }
-        let is_first = dialled.connection.is_none() && dialled.queued.is_empty();
+        let connection = dialled.connection;
+        let is_first = connection.is_none() && dialled.queued.is_empty();
         if dialled.queued.len() < limits::OPEN_ASKS_MAX {
-            dialled.queued.push_back((seat, exchange, bytes));
+            dialled.queued.push_back((seat, exchange, parcel));
         }
-        if is_first {
-            out.push(Effect::Dial { peer, addresses });
+        match connection {
+            Some(connection) => self.hello(connection, seat, out),
+            None if is_first => out.push(Effect::Dial { peer, addresses }),
+            None => {}
         }
     }
 
-    fn wait_for(&mut self, seat: Seat, exchange: ExchangeId, connection: u64) -> u64 {
+    /// Presents a seat on a connection, unless it is waiting for the answer to that already.
+    fn hello(&mut self, connection: u64, seat: Seat, out: &mut Vec<Effect>) {
+        let (Some(link), Some(office)) = (self.links.get_mut(&connection), self.offices.get(&seat)) else { return };
+        if link.hellos.values().any(|waiting| *waiting == seat) {
+            return;
+        }
+        let number = self.next_frame;
+        self.next_frame = number.saturating_add(1);
+        link.hellos.insert(number, seat);
+        send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
+    }
+
+    fn wait_for(
+        &mut self,
+        seat: Seat,
+        exchange: ExchangeId,
+        connection: u64,
+        note: Option<Arc<SignedCheckpoint>>,
+    ) -> u64 {
         let id = self.next_frame;
         self.next_frame = id.saturating_add(1);
         if self.waiting.len() >= WAITING_MAX {
             self.waiting.pop_first();
         }
-        self.waiting.insert(id, Waiting { seat, exchange, connection });
+        self.waiting.insert(id, Waiting { seat, exchange, connection, note });
         id
     }
 
@@ -471,22 +534,47 @@ impl Host {
         let Some(dialled) = self.dialled.get_mut(&link.peer) else { return };
         let queued = std::mem::take(&mut dialled.queued);
         let (ready, kept): (VecDeque<_>, VecDeque<_>) =
-            queued.into_iter().partition(|(waiting, _exchange, _bytes)| *waiting == seat);
+            queued.into_iter().partition(|(waiting, _exchange, _parcel)| *waiting == seat);
         dialled.queued = kept;
-        for (seat, exchange, bytes) in ready {
-            let id = self.wait_for(seat, exchange, connection);
-            send(out, connection, &Frame::Request(id, bytes.into()));
+        for (seat, exchange, parcel) in ready {
+            self.post(seat, exchange, parcel, connection, out);
         }
     }
 
-    /// A connection on which nobody of ours is admitted is of no use; the next one may find the member
-    /// better informed.
-    fn not_welcome(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) {
-        let Some(link) = self.links.get_mut(&connection) else { return };
-        let is_known = link.hellos.remove(&number).is_some();
-        if is_known && link.hellos.is_empty() && link.welcomed.is_empty() {
+    /// A request or a presentation of ours is not admitted: what waits for that member ends.
+    fn sorry(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            if let Some(link) = self.links.get_mut(&connection) {
+                link.welcomed.remove(&waiting.seat);
+            }
+            return Some((waiting.seat, Event::Declined(waiting.exchange)));
+        }
+        out.push(Effect::Alarm("a member did not admit us"));
+        let link = self.links.get_mut(&connection)?;
+        let seat = link.hellos.remove(&number)?;
+        if link.outbound && link.hellos.is_empty() && link.welcomed.is_empty() {
+            // Of no use; the next one may find the member better informed.
             out.push(Effect::Close { connection });
         }
+        let dialled = self.dialled.get_mut(&link.peer)?;
+        let at = dialled.queued.iter().position(|(waiting, _exchange, _parcel)| *waiting == seat)?;
+        let (seat, exchange, _parcel) = dialled.queued.remove(at)?;
+        Some((seat, Event::Declined(exchange)))
+    }
+
+    fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
+        let frame = match parcel {
+            Parcel::Request(bytes) => {
+                let id = self.wait_for(seat, exchange, connection, None);
+                Frame::Request(id, bytes.into())
+            }
+            Parcel::Cosign { note, from, proof } => {
+                let bytes = note.as_bytes().to_vec();
+                let id = self.wait_for(seat, exchange, connection, Some(note));
+                Frame::Cosign(id, bytes.into(), from, proof)
+            }
+        };
+        send(out, connection, &frame);
     }
 
     // ── frames ──
@@ -509,11 +597,7 @@ impl Host {
                 self.welcome(connection, number, out);
                 None
             }
-            Frame::Sorry(number) => {
-                out.push(Effect::Alarm("a member did not admit us"));
-                self.not_welcome(connection, number, out);
-                None
-            }
+            Frame::Sorry(number) => self.sorry(connection, number, out),
             Frame::Request(id, bytes) => {
                 self.request(connection, id, &bytes, now, out);
                 None
@@ -539,7 +623,7 @@ impl Host {
             Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
             Frame::Cosigned(number, verdict) => {
                 let waiting = self.waiting.remove(&number)?;
-                Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict)))
+                Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict, waiting.note)))
             }
         }
     }
@@ -551,12 +635,16 @@ impl Host {
                 let sender = sealed.standing.party().clone();
                 let opening = self.opening.entry(sender).or_insert(0);
                 if *opening >= OPENING_PER_SENDER_MAX {
-                    reply(out, connection, &Frame::Busy(id, BUSY_MS), id);
+                    reply(out, connection, &Frame::Busy(id, BUSY_MS));
                     return;
                 }
                 *opening = opening.saturating_add(1);
                 let route = crate::machine::Route { connection, id };
                 out.push(Effect::Work(seat, Box::new(Work::Open { sealed: Box::new(sealed), route })));
+            }
+            Err(Drop::NotAdmitted) => {
+                out.push(Effect::Dropped(Drop::NotAdmitted));
+                reply(out, connection, &Frame::Sorry(id));
             }
             Err(reason) => self.fault(connection, reason, now.steady, out),
         }
@@ -814,7 +902,7 @@ fn send(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
 }
 
 /// Like [`send`], but nothing is sent from a process to itself.
-fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame, _id: u64) {
+fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
     if connection != crate::machine::Route::OWN {
         send(out, connection, frame);
     }

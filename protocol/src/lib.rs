@@ -7,9 +7,9 @@
 
 // ── words ── what things are called
 pub mod time;
-pub mod date;
 pub mod digest;
 pub mod cbor;
+pub mod date;
 pub mod limits;
 pub mod id;
 pub mod code;

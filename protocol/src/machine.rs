@@ -10,6 +10,7 @@ use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
 use crate::batch::Batch;
+use crate::binding::Binding;
 use crate::cbor;
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
@@ -71,6 +72,13 @@ pub enum Wish {
     },
     /// Who looked at them.
     History,
+    /// Register in the directory that this home is theirs; an insurer's own staff wish it.
+    Registration {
+        /// The home.
+        home: Binding,
+        /// The registrant's number for it, above its last.
+        number: u64,
+    },
 }
 
 /// How an ask ended. Every ask ends.
@@ -109,6 +117,9 @@ pub enum Failure {
     /// No attempt was answered in time.
     #[error("unreachable: {0}")]
     Unreachable(PartyId),
+    /// The member does not admit this organisation: its credential is revoked, over, or unknown there.
+    #[error("not admitted by {0}")]
+    NotAdmitted(PartyId),
     /// The insurer is known but does not take part before that day.
     #[error("takes part from {0}")]
     NotParticipating(Date),
@@ -158,6 +169,9 @@ pub enum AnswerError {
     Evaluation,
 }
 
+/// Evaluated points, and one proof for all of them.
+pub type Evaluation = (Vec<[u8; 32]>, [u8; 64]);
+
 /// What a machine is told.
 #[derive(Debug)]
 pub enum Event {
@@ -173,12 +187,14 @@ pub enum Event {
     Busy(ExchangeId, crate::time::Span),
     /// The connection on which an exchange waited is gone, or could not be made.
     Lost(ExchangeId),
+    /// The asked member does not admit us.
+    Declined(ExchangeId),
     /// Handles are hidden.
     Blinded(AskId, Box<(Blinds, Vec<[u8; 32]>)>),
     /// The oblivious output is uncovered, or the proof does not hold.
     Unblinded(AskId, Option<Box<[u8; OUTPUT_BYTES]>>),
     /// Points are evaluated.
-    Evaluated(Box<Verified>, Route, Option<Box<(Vec<[u8; 32]>, [u8; 64])>>),
+    Evaluated(Box<Verified>, Route, Option<Box<Evaluation>>),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
     /// A ledger's owner wants its checkpoint cosigned.
@@ -194,8 +210,8 @@ pub enum Event {
         /// The proof.
         proof: Vec<Digest>,
     },
-    /// A witness's verdict.
-    Cosigned(ExchangeId, Verdict),
+    /// A witness's verdict, and the head it is about.
+    Cosigned(ExchangeId, Verdict, Option<Arc<SignedCheckpoint>>),
     /// The moment named by `deadline` came.
     Deadline,
 }
@@ -218,6 +234,17 @@ pub enum Action {
     },
     /// Send a frame on a connection.
     Reply(Route, Frame),
+    /// Ask a witness to cosign our newest head.
+    Cosign {
+        /// From which seat.
+        seat: Seat,
+        /// Which witness.
+        to: PartyId,
+        /// The name of this attempt.
+        attempt: ExchangeId,
+        /// The size it cosigned last.
+        from: u64,
+    },
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.

@@ -469,4 +469,69 @@ mod tests {
         assert_eq!(open_stored(&key, b"dad", &sealed), Err(Broken));
         assert_eq!(open_stored(&key, b"aad", &sealed[..15]), Err(Broken));
     }
+
+    /// The values of the lines `name: …` in a file of vectors, in order.
+    fn lines<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = Vec<u8>> + 'a {
+        let of_name = move |line: &'a str| line.strip_prefix(name)?.strip_prefix(": ");
+        text.lines().filter_map(of_name).map(|value| hex::decode(value.replace(',', "")).unwrap())
+    }
+
+    #[test]
+    fn the_evaluator_evaluates_and_proves_as_rfc_9497_says() {
+        let text = include_str!("../tests/vectors/rfc/voprf.txt");
+        let [seed, info, public] = ["seed", "key info", "public key"].map(|name| lines(text, name).next().unwrap());
+        let server = voprf::VoprfServer::<Ristretto>::new_from_seed(&seed, &info).unwrap();
+        assert_eq!(<Ristretto as voprf::CipherSuite>::Group::serialize_elem(server.get_public_key()).to_vec(), public);
+        let expected = lines(text, "evaluated").zip(lines(text, "proof"));
+        let given = lines(text, "blinded").zip(lines(text, "proof scalar"));
+        let mut count = 0;
+        for ((points, mut scalar), (evaluated, proof)) in given.zip(expected) {
+            let points: Vec<_> = points
+                .chunks(32)
+                .map(|point| voprf::BlindedElement::<Ristretto>::deserialize(point).unwrap())
+                .collect();
+            scalar.resize(64, 0);
+            let result = server.batch_blind_evaluate(&mut OldDice(&mut Thrown(scalar)), &points).unwrap();
+            let found: Vec<_> = result.messages.iter().flat_map(|message| message.serialize().to_vec()).collect();
+            assert_eq!((found, result.proof.serialize().to_vec()), (evaluated, proof));
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+
+    #[test]
+    fn x_wing_opens_as_its_draft_says() {
+        let text = include_str!("../tests/vectors/rfc/x-wing.txt");
+        let keys = lines(text, "secret").zip(lines(text, "public"));
+        let mut count = 0;
+        for ((secret, public), (eseed, enc)) in keys.zip(lines(text, "eseed").zip(lines(text, "enc"))) {
+            let secret = <XWing as hpke::Kem>::PrivateKey::from_bytes(&secret).unwrap();
+            let key = Pair::<XWing> { public: <XWing as hpke::Kem>::sk_to_pk(&secret), secret };
+            assert_eq!(key.public(), public);
+            let (_enc, ours) = Real.encapsulate(Suite::XWing, &public, b"info", &mut Thrown(eseed)).unwrap();
+            assert_eq!(ours.export(b"a"), key.decapsulate(&enc, b"info").unwrap().export(b"a"));
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+
+    /// Throws the bytes a vector was made with, and no more.
+    struct Thrown(Vec<u8>);
+
+    impl rand_core::TryRng for Thrown {
+        type Error = core::convert::Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            panic!("no vector asks for numbers")
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            panic!("no vector asks for numbers")
+        }
+        fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+            let rest = self.0.split_off(out.len());
+            out.copy_from_slice(&std::mem::replace(&mut self.0, rest));
+            Ok(())
+        }
+    }
+
+    impl rand_core::TryCryptoRng for Thrown {}
 }

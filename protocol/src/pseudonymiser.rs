@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::duty::{self, Desk, Finding};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
-use crate::machine::{Action, Event, Machine, Outbox, Route, Work};
+use crate::machine::{Action, Evaluation, Event, Machine, Outbox, Route, Work};
 use crate::message::{Outcome, Question};
 use crate::primitives::Secret;
 use crate::refusal::Refusal;
@@ -52,7 +52,7 @@ impl Pseudonymiser {
     fn find(
         &self,
         verified: &Verified,
-        evaluated: Option<&(Vec<[u8; 32]>, [u8; 64])>,
+        evaluated: Option<&Evaluation>,
         at: Timestamp,
         batch: &mut Batch<'_>,
     ) -> Result<Finding, StoreError> {

@@ -59,6 +59,10 @@ pub enum Refusal {
     #[n(13)]
     #[error("what was submitted breaks a rule")]
     NotAcceptable,
+    /// Our roster or pulse is too old to decide by.
+    #[n(14)]
+    #[error("our roster or pulse is out of date")]
+    OutOfDate,
 }
 
 /// What the asker hears: one of few words.
@@ -97,7 +101,7 @@ impl Refusal {
             Self::NotOurs | Self::NotParticipating => Told::NotOurs,
             Self::Unrelated | Self::NotPermitted | Self::Narrowed | Self::NoLongerStanding => Told::NotPermitted,
             Self::OverBudget => Told::OverBudget,
-            Self::PolicyBroken | Self::ClockUncertain => Told::Fault,
+            Self::PolicyBroken | Self::ClockUncertain | Self::OutOfDate => Told::Fault,
             Self::NotAcceptable => Told::NotAcceptable,
         }
     }

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::binding::Binding;
 use crate::cbor;
 use crate::code::field_group::FieldGroups;
+use crate::code::job::Job;
 use crate::digest::Digest;
 use crate::envelope::Header;
 use crate::gate::{Condition, Gate};
@@ -30,7 +31,7 @@ use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
-use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Tag};
+use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Staff};
 use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -58,6 +59,8 @@ pub struct Identity {
     pub suite: Suite,
     /// Whether every message gets an encapsulation of its own.
     pub fresh_encapsulations: bool,
+    /// How long its requests live; at most [`limits::REQUEST_LIFE`].
+    pub life: Span,
 }
 
 /// The machine.
@@ -130,6 +133,11 @@ impl Requester {
         }
     }
 
+    /// Whether an ask has not ended yet.
+    pub fn waits(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
     /// Who it asks for.
     pub const fn identity(&self) -> &Identity {
         &self.identity
@@ -167,6 +175,11 @@ impl Requester {
             }
             Event::Busy(exchange, span) => self.wait(exchange, span, batch),
             Event::Lost(exchange) => self.wait(exchange, LOST_AGAIN, batch),
+            Event::Declined(exchange) => {
+                let to = self.exchanges.get(&exchange).map(|open| open.to.clone());
+                let failure = Failure::NotAdmitted(to.unwrap_or_else(|| self.identity.party.clone()));
+                self.end_exchange(exchange, failure, batch, out)?;
+            }
             Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
@@ -222,10 +235,11 @@ impl Requester {
         }
         let ends = batch.now().steady.plus(limits::ASK_LIMIT);
         let person = ask.person.clone();
+        let is_registration = matches!(ask.wish, Wish::Registration { .. });
         self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
         match self.known_home(&person, batch.now().steady) {
-            Some(insurer) => self.read_from(id, &insurer, gate, batch, out),
-            None => {
+            Some(insurer) if !is_registration => self.read_from(id, &insurer, gate, batch, out),
+            _ => {
                 let hide = Work::Blind(id, pseudonym::input(&person));
                 out.act(Action::Work(self.identity.seat, Box::new(hide)));
                 Ok(())
@@ -239,7 +253,7 @@ impl Requester {
             Handle::Care(person) => Some(person.insurer()),
             Handle::Medical(_) => {
                 let (insurer, since) = self.homes.get(&Digest::of(person.expose().as_bytes()))?;
-                (now.since(*since) < limits::HOME_LIFE).then(|| insurer.clone())
+                (now.since(*since) < limits::HOME_LIFE).then_some(*insurer)
             }
         }
     }
@@ -277,15 +291,18 @@ impl Requester {
             return Ok(());
         };
         let pseudonym = Pseudonym::new(*output, KEY_VERSION);
-        let tag = pseudonym.tag();
+        let question = match &open.ask.wish {
+            Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
+            Wish::Records { .. } | Wish::History => Question::LookUp(pseudonym.tag()),
+        };
         open.pseudonym = Some(pseudonym);
-        self.look_up(id, tag, gate, batch, out)
+        self.ask_directory(id, question, gate, batch, out)
     }
 
-    fn look_up(
+    fn ask_directory(
         &mut self,
         id: AskId,
-        tag: Tag,
+        question: Question,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
@@ -294,7 +311,7 @@ impl Requester {
             self.fail(id, Failure::NotReady("no directory in the roster"), out);
             return Ok(());
         };
-        self.begin(id, &directory.party.clone(), Question::LookUp(tag), gate, batch, out)
+        self.begin(id, &directory.party.clone(), question, gate, batch, out)
     }
 
     fn read_from(
@@ -321,6 +338,7 @@ impl Requester {
                 Question::Read(Reading { person, kinds: kinds.clone(), valid_on: *valid_on, known_at: *known_at })
             }
             Wish::History => Question::History(person),
+            Wish::Registration { .. } => return Ok(()),
         };
         self.begin(id, &member.party.clone(), question, gate, batch, out)
     }
@@ -344,7 +362,7 @@ impl Requester {
             recipient: to.clone(),
             exchange,
             issued: now.wall,
-            expires: now.wall.plus(limits::REQUEST_LIFE),
+            expires: now.wall.plus(self.identity.life.min(limits::REQUEST_LIFE)),
             credential: self.identity.credential.as_deref().map(Digest::of),
             roster: gate.roster().version,
             seen: named.as_ref().map(|note| Seen {
@@ -352,7 +370,7 @@ impl Requester {
                 size: note.checkpoint.size,
                 root: note.checkpoint.root,
             }),
-            staff: open.ask.staff.clone(),
+            staff: staff_for(&question, &open.ask.staff),
             purpose: open.ask.purpose,
             question: question.clone(),
         };
@@ -495,7 +513,7 @@ impl Requester {
                     return Ok(());
                 };
                 let handle = Digest::of(ask.ask.person.expose().as_bytes());
-                self.homes.insert(handle, (home.insurer.clone(), batch.now().steady));
+                self.homes.insert(handle, (home.insurer, batch.now().steady));
                 self.read_from(open.ask, &home.insurer, gate, batch, out)
             }
             (_question, outcome) => {
@@ -655,7 +673,22 @@ const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
 pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    Origin::new(&gate.network(), &member.party, member.epoch)
+    origin_of_member(&gate.network(), member)
+}
+
+/// The origin of a member's open epoch, for whoever has no gate.
+pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
+    Origin::new(network, &member.party, member.epoch)
+}
+
+/// Directory and pseudonymiser decide by organisation: who of its staff asks is none of theirs.
+fn staff_for(question: &Question, staff: &Staff) -> Staff {
+    match question {
+        Question::Read(_) | Question::History(_) => staff.clone(),
+        Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
+            Staff { id: String::new(), job: Job::System, proof: None }
+        }
+    }
 }
 
 fn tell(out: &mut Outbox, id: AskId, ending: Ending) {

@@ -101,6 +101,9 @@ pub struct Member {
     /// The public key of its oblivious function, if it is a pseudonymiser.
     #[n(8)]
     pub oblivious: Option<PublicKey>,
+    /// The key it cosigns with and signs nothing else with, if it is a witness.
+    #[n(9)]
+    pub cosigning: Option<PublicKey>,
 }
 
 /// What an issuer may issue: credentials for organisations of one kind whose number begins so.

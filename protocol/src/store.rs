@@ -24,7 +24,7 @@ use minicbor::{Decode, Encode};
 use crate::book::Book;
 use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, FileName};
-use crate::index::{Changes, Index, IndexError};
+use crate::index::{Changes, Index, IndexError, Row};
 use crate::journal::Journal;
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::Leaf;
@@ -203,6 +203,9 @@ struct Ledger {
     head: Head,
 }
 
+/// A key to be added to the vault.
+type FreshKey = (Seat, Label, SealedKey);
+
 /// Rows about to change: as the journal holds them, their checksums, and the tally with them.
 struct Rows {
     changes: Vec<Change>,
@@ -376,6 +379,21 @@ impl Store {
 
 /// What batches read.
 impl Store {
+    /// How a seat's newest head follows from an earlier size of the same ledger; empty for 0 and for sizes
+    /// it never had.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn consistency(&self, seat: Seat, from: u64) -> Result<Vec<Digest>, StoreError> {
+        let Some(ledger) = self.ledgers.get(&seat) else { return Err(StoreError::Foreign) };
+        let size = ledger.head.size;
+        if from == 0 || from > size {
+            return Ok(Vec::new());
+        }
+        let view = View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
+        tree::consistency(from, size, &view)
+    }
+
     pub(crate) const fn vault(&self) -> &Vault {
         &self.vault
     }
@@ -397,7 +415,7 @@ impl Store {
         stored.map(|stored| checked_row(key, stored)).transpose()
     }
 
-    pub(crate) fn rows(&self, from: &[u8], to: &[u8], rows_max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(crate) fn rows(&self, from: &[u8], to: &[u8], rows_max: usize) -> Result<Vec<Row>, StoreError> {
         let stored = self.index.range(from, to, rows_max).map_err(StoreError::Index)?;
         stored.into_iter().map(|(key, value)| checked_row(&key, value).map(|value| (key, value))).collect()
     }
@@ -495,7 +513,7 @@ fn sign(origin: &Origin, log_secret: &Secret, size: u64, root: Digest, primitive
 }
 
 /// Keys to add and persons to erase; who gets a new key in place of an old one is in both.
-fn keys_of(staged: BTreeMap<(Seat, Label), StagedKey>) -> (Vec<(Seat, Label, SealedKey)>, Vec<(Seat, Label)>) {
+fn keys_of(staged: BTreeMap<(Seat, Label), StagedKey>) -> (Vec<FreshKey>, Vec<(Seat, Label)>) {
     let (mut fresh, mut forgotten) = (Vec::new(), Vec::new());
     for ((seat, label), key) in staged {
         match key {

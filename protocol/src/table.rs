@@ -36,3 +36,5 @@ pub const BINDING: u8 = 40;
 pub const BUDGET: u8 = 41;
 /// The newest checkpoint a witness has cosigned, by origin.
 pub const WITNESSED: u8 = 42;
+/// Signed heads that contradict one cosigned before: evidence.
+pub const CONTRADICTION: u8 = 43;

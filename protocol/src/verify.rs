@@ -156,6 +156,12 @@ impl core::fmt::Debug for Verified {
     }
 }
 
+impl core::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 impl core::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Sealed").field("digest", &self.envelope.digest()).finish_non_exhaustive()

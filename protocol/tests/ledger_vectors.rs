@@ -5,7 +5,12 @@
 //! error. The files are written anew by
 //! `cargo test -p protocol --test ledger_vectors -- --ignored`, after a change of format only.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of this file is a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "all of this file is a test, and reads files"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,7 +1,11 @@
 //! Every kind of record against its vectors: the good one in JSON and in CBOR, and the spoiled ones
 //! with the field that has to be named. `vectors/records/README.md` says what the files hold.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "the helpers of tests fail as tests do, and read files"
+)]
 
 use std::path::PathBuf;
 

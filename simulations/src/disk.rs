@@ -65,11 +65,14 @@ impl FalseDisk {
         self.state().fault = Some((call, fault));
     }
 
-    /// The process ends and another begins: faults are over, what is not synced is still in the cache.
+    /// Takes back a fault that did not happen yet.
+    pub fn clear_fault(&self) {
+        self.state().fault = None;
+    }
+
+    /// The process ends and another begins: what is not synced is still in the cache.
     pub fn revive(&self) {
-        let mut state = self.state();
-        state.dead = false;
-        state.fault = None;
+        self.state().dead = false;
     }
 
     /// The power goes and comes back. Each file keeps what was synced and, of the rest, what the dice
@@ -77,7 +80,6 @@ impl FalseDisk {
     pub fn crash(&self, dice: &mut dyn Rng) {
         let mut state = self.state();
         state.dead = false;
-        state.fault = None;
         for file in state.files.values_mut() {
             let unsynced = file.bytes.len().saturating_sub(file.synced);
             if unsynced > 0 {

@@ -1,4 +1,8 @@
 //! The whole network on one seed, for auditors: the same machines, the same journal, a simulated world.
 
+pub mod seed;
 pub mod disk;
 pub mod index;
+pub mod founding;
+pub mod world;
+pub mod population;

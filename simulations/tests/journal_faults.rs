@@ -1,11 +1,22 @@
 //! The real journal over a disk and an index that fail in every way they can: whatever was acknowledged
 //! is there, nothing is there by half, and damage is found.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::type_complexity,
+    reason = "helpers of tests"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chacha20::ChaCha20Rng;
 use protocol::batch::Batch;
+use protocol::book::{Book, Merge};
 use protocol::digest::Digest;
 use protocol::disk::{Disk as _, DiskError, FileName};
 use protocol::id::party::{PartyId, PartyKind};
@@ -188,7 +199,7 @@ impl World {
         self.store = Some(store);
         let store = self.store.as_mut().unwrap();
         assert_eq!(store.sequence(), self.model.sequence);
-        assert!(is_as(store, &self.model, true).expect("reads"));
+        assert!(is_as(store, &self.model, false).expect("reads"));
     }
 }
 
@@ -234,23 +245,23 @@ fn is_as(store: &mut Store, model: &Model, whole: bool) -> Result<bool, StoreErr
 #[test]
 fn a_process_may_die_or_fail_at_every_effect() {
     let mut whole = World::new(1);
-    whole.live(12).unwrap();
-    whole.reopen_and_check();
+    whole.live(11).unwrap();
     let calls = whole.disk.calls();
+    whole.reopen_and_check();
     assert!(calls > 100);
     for call in 0..calls {
         for fault in [Fault::Fail, Fault::DieBefore, Fault::DieAmid] {
             for power in [false, true] {
                 let mut world = World::new(1);
                 world.disk.set_fault(call, fault);
-                let lived = world.live(12);
+                let lived = world.live(11);
                 world.store = None;
                 if power {
-                    world.disk.crash(&mut world.dice)
+                    world.disk.crash(&mut world.dice);
                 } else {
-                    world.disk.revive()
+                    world.disk.revive();
                 }
-                assert!(lived.is_err() || call + 1 >= calls - 20, "call {call} was never made");
+                assert!(lived.is_err(), "call {call} was never made");
                 world.reopen_and_check();
                 world.turn().unwrap();
                 world.store = None;
@@ -336,7 +347,7 @@ fn an_index_that_lost_anything_is_mended() {
     let moment = world.index.moment();
     world.live(3).unwrap();
     world.store = None;
-    let mut check = |harm: &dyn Fn(&FalseIndex), rebuilt: bool| {
+    let check = |harm: &dyn Fn(&FalseIndex), rebuilt: bool| {
         let (disk, index) = (world.disk.copy(), world.index.copy());
         harm(&index);
         let (mut store, opened) = open(&disk, &index).unwrap();
@@ -390,7 +401,7 @@ fn a_flipped_bit_anywhere_is_harmless_or_found() {
         let bit = world.below(len * 8);
         let (disk, index) = (world.disk.copy(), world.index.copy());
         assert!(disk.flip(file, bit));
-        if round / files.len() % 2 == 0 {
+        if (round / files.len()).is_multiple_of(2) {
             index.lose();
         }
         match open(&disk, &index).and_then(|(mut store, _opened)| is_as(&mut store, &world.model, true)) {
@@ -408,7 +419,7 @@ fn a_flipped_bit_anywhere_is_harmless_or_found() {
 #[test]
 fn a_bit_flipped_under_a_running_store_is_never_served_nor_signed() {
     let mut world = World::new(8);
-    world.live(13).unwrap();
+    world.live(12).unwrap();
     let files: Vec<_> =
         world.disk.list().unwrap().into_iter().filter(|(file, _len)| file.as_str().starts_with("roll-")).collect();
     for round in 0..400_usize {
@@ -416,7 +427,7 @@ fn a_bit_flipped_under_a_running_store_is_never_served_nor_signed() {
         let bit = world.below(len * 8);
         assert!(world.disk.flip(file, bit));
         let model = world.model.clone();
-        match is_as(world.store.as_mut().unwrap(), &model, true) {
+        match is_as(world.store.as_mut().unwrap(), &model, false) {
             Ok(same) => assert!(same, "bit {bit} of {file} was served"),
             Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{error}"),
         }
@@ -451,6 +462,7 @@ fn a_forgotten_person_s_key_is_nowhere() {
     let vault = FileName::parse("vault.keys").unwrap();
     let before = world.disk.bytes(&vault).len();
     let mut staged = Staged::new();
+    world.store().unwrap();
     let store = world.store.as_mut().unwrap();
     let key = Batch::new(now(), SEATS[0], store, &mut staged, &mut dice).unwrap().person_key(who).unwrap();
     store.commit(staged).unwrap();
@@ -488,11 +500,12 @@ fn whatever_happens_the_store_is_what_a_map_in_memory_is() {
             }
             let _lived = world.live(4);
             world.store = None;
+            world.disk.clear_fault();
             world.index.fail_after(None);
             if world.below(2) == 0 {
-                world.disk.crash(&mut world.dice)
+                world.disk.crash(&mut world.dice);
             } else {
-                world.disk.revive()
+                world.disk.revive();
             }
             if world.below(5) == 0 {
                 world.index.lose();
@@ -524,7 +537,7 @@ fn nothing_staged_writes_nothing_and_an_old_ground_is_refused() {
     let mut staged = Staged::new();
     let mut dice = ChaCha20Rng::from_seed([5; 32]);
     let store = world.store.as_mut().unwrap();
-    drop(Batch::new(now(), SEATS[0], store, &mut staged, &mut dice).unwrap());
+    let _unused = Batch::new(now(), SEATS[0], store, &mut staged, &mut dice).unwrap();
     store.commit(staged).unwrap();
     assert_eq!(world.disk.calls(), calls);
     let mut staged = Staged::new();
@@ -537,4 +550,95 @@ fn nothing_staged_writes_nothing_and_an_old_ground_is_refused() {
 fn journal_of(disk: &FalseDisk) -> FileName {
     let files = disk.list().unwrap();
     files.into_iter().rfind(|(file, _len)| file.as_str().starts_with("journal-")).unwrap().0
+}
+
+#[test]
+fn a_book_is_the_last_one_with_the_changes_and_finds_every_flip() {
+    let mut world = World::new(13);
+    let mut disk = FalseDisk::new(1 << 30);
+    let draft = FileName::parse("draft-book").unwrap();
+    for cover in [None, Some(Secret::from_bytes([3; 32]))] {
+        let mut rows = BTreeMap::new();
+        let mut book: Option<Book> = None;
+        for round in 0..4_u8 {
+            let mut changes = BTreeMap::new();
+            for _ in 0..900 {
+                let value = if world.below(4) == 0 { None } else { Some(world.bytes(120)) };
+                changes.insert(world.below(2_000).to_be_bytes().to_vec(), value);
+            }
+            for (key, value) in changes.clone() {
+                match value {
+                    Some(value) => rows.insert(key, value),
+                    None => rows.remove(&key),
+                };
+            }
+            let salt = Digest::of(&[round]);
+            let mut merge = Merge::new(book.take(), changes, draft.clone(), &[round], cover.clone(), salt);
+            while !merge.step(&mut disk, 1).unwrap() {}
+            let made = merge.finish(&mut disk).unwrap();
+            let len = disk.bytes(made.file()).len() as u64;
+            let opened = Book::open(&disk, made.file(), len, cover.clone()).unwrap();
+            assert_eq!((opened.about(), opened.digest(), opened.tally()), (&[round][..], made.digest(), made.tally()));
+            assert_eq!(opened.tally().rows(), rows.len() as u64);
+            book = Some(opened);
+        }
+        let book = book.unwrap();
+        assert!(book.pages() > 3);
+        let (from, to) = (500_u64.to_be_bytes(), 1_500_u64.to_be_bytes());
+        for rows_max in [0, 1, 100, 5_000] {
+            let expected = rows.range(from.to_vec()..to.to_vec()).take(rows_max);
+            let found = book.range(&disk, &from, &to, rows_max).unwrap();
+            assert_eq!(found, expected.map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>());
+        }
+        for number in (0..2_000_u64).step_by(9) {
+            let key = number.to_be_bytes();
+            assert_eq!(book.get(&disk, &key).unwrap().as_ref(), rows.get(&key[..]));
+        }
+        let bytes = disk.bytes(book.file());
+        let key = book.range(&disk, &from, &to, 1).unwrap()[0].0.clone();
+        assert_eq!(cover.is_some(), !bytes.windows(8).any(|window| window == key));
+        for _ in 0..150 {
+            let flipped = disk.copy();
+            assert!(flipped.flip(book.file(), world.below(bytes.len() as u64 * 8)));
+            let read = Book::open(&flipped, book.file(), bytes.len() as u64, cover.clone())
+                .and_then(|book| book.range(&flipped, &[], &[0xff; 9], usize::MAX));
+            assert!(matches!(read, Err(StoreError::Damaged { .. })));
+        }
+    }
+}
+
+/// Prints how long 40 full batches take; the goal is far below a second of one core for 4,000 questions.
+#[test]
+#[ignore = "a measurement"]
+fn a_full_batch_costs_little() {
+    let (disk, index) = (FalseDisk::new(1 << 40), FalseIndex::new());
+    let (mut store, _opened) = open(&disk, &index).unwrap();
+    let mut dice = ChaCha20Rng::from_seed([1; 32]);
+    for _ in 0..40 {
+        let mut staged = Staged::new();
+        let mut entries = Vec::new();
+        for _ in 0..256 {
+            let mut batch = Batch::new(now(), SEATS[0], &store, &mut staged, &mut dice).unwrap();
+            let digest = Digest::of(b"x");
+            let contents = Contents { request: digest, answer: digest, detail: digest, person: digest };
+            let salts = Salts::random(batch.dice());
+            let leaf = Leaf::new(LeafKind::Exchange, now().wall, &salts, &contents);
+            for table in 1..4 {
+                let rest = batch_bytes(batch.dice(), 40);
+                let key = batch.key(table, &rest);
+                batch.put(key, Some(vec![7; 150])).unwrap();
+            }
+            entries.push(batch.enter(&leaf, vec![8; 400]).unwrap());
+        }
+        let committed = store.commit(staged).unwrap();
+        for entry in &entries {
+            committed.receipt(&store, entry, Some(1)).unwrap();
+        }
+    }
+}
+
+fn batch_bytes(dice: &mut dyn rand_core::CryptoRng, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    dice.fill_bytes(&mut out);
+    out
 }

@@ -1,1 +1,304 @@
-fn main() {}
+//! The `tsunagi` command: reads the command line, calls the verb, prints. Data goes to standard output,
+//! talk to standard error.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use node::clock::Clock;
+use node::dice::OsDice;
+use protocol::time::Span;
+use tools::application::Applicant;
+use tools::message::{Code, Report, Trouble};
+use tools::plan::{self, Plan};
+use tools::{authority, credential, member, network};
+
+/// 繋(つなぎ)— 介護情報の連邦型基盤
+#[derive(Parser)]
+#[command(name = "tsunagi", version, disable_help_subcommand = true)]
+struct Command {
+    /// 結果を JSON で標準出力に書く
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// 網をつくる
+    #[command(subcommand)]
+    Network(NetworkVerb),
+    /// 運営主体の仕事: 脈と名簿
+    #[command(subcommand)]
+    Authority(AuthorityVerb),
+    /// 会員になる・会員を加える・申込を作る
+    #[command(subcommand)]
+    Member(MemberVerb),
+    /// 資格証の発行・更新・失効
+    #[command(subcommand)]
+    Credential(CredentialVerb),
+}
+
+#[derive(Subcommand)]
+enum NetworkVerb {
+    /// 計画から新しい網をつくる
+    Init {
+        /// 出力先(まだないフォルダー)
+        #[arg(long)]
+        out: PathBuf,
+        /// 計画ファイル (TOML)
+        #[arg(long)]
+        plan: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuthorityVerb {
+    /// 新しい脈(24時間)を作成する
+    Pulse {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 失効一覧を読み、脈を書くフォルダー
+        #[arg(long)]
+        notices: PathBuf,
+    },
+    /// 最新の名簿の会員を編集用 JSON で書き出す
+    Members {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// 次の版の名簿に署名する
+    RosterNext {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 編集した会員の JSON。なければ今の会員のまま
+        #[arg(long)]
+        members: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum MemberVerb {
+    /// 鍵をつくり(なければ)、申込を作成する。事業所・医療機関は発行者へ、会員は運営主体へ渡す
+    Join(JoinArgs),
+    /// 申込者への問いを作成する(運営主体)
+    Challenge {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 申込者に渡す問いの書き出し先
+        #[arg(long)]
+        out: PathBuf,
+        /// 手元に残す正解の書き出し先
+        #[arg(long)]
+        expected: PathBuf,
+    },
+    /// 問いに答える(申込者)
+    Answer {
+        /// 鍵フォルダー
+        #[arg(long)]
+        keys: PathBuf,
+        /// 自分の申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 受け取った問い
+        #[arg(long)]
+        challenge: PathBuf,
+        /// 答えの書き出し先
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// 申込者を会員に加え、次の版の名簿に署名する(運営主体)
+    Add {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 申込ファイル
+        #[arg(long)]
+        application: PathBuf,
+        /// 手元に残した正解
+        #[arg(long)]
+        expected: PathBuf,
+        /// 申込者の答え
+        #[arg(long)]
+        answer: PathBuf,
+        /// 参加日 (YYYY-MM-DD)
+        #[arg(long)]
+        from: String,
+    },
+}
+
+#[derive(Args)]
+struct JoinArgs {
+    /// 組織 (kind:number)
+    #[arg(long)]
+    party: String,
+    /// 名称
+    #[arg(long)]
+    name: String,
+    /// サービス種類コード(事業所・医療機関)
+    #[arg(long)]
+    service: Vec<String>,
+    /// 保険者番号(保険者)
+    #[arg(long)]
+    insurer: Vec<String>,
+    /// 鍵フォルダー
+    #[arg(long)]
+    keys: PathBuf,
+    /// 最初の名簿のファイル
+    #[arg(long)]
+    first_roster: PathBuf,
+    /// 書面で受け取った、最初の名簿の SHA-256
+    #[arg(long)]
+    network: String,
+    /// 申込の書き出し先
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum CredentialVerb {
+    /// 新しい組織(または失効後に改めて登録する組織)に発行する
+    Issue(IssueArgs),
+    /// 登録済みの組織に発行し直す(同じ鍵か予告した次の鍵だけ)
+    Renew(IssueArgs),
+    /// 失効させ、新しい失効一覧に署名する
+    Revoke {
+        #[command(flatten)]
+        issuer: IssuerArgs,
+        /// 組織 (kind:number)
+        #[arg(long)]
+        party: String,
+        /// この番号の資格証だけを失効させる。なければ組織ごと
+        #[arg(long)]
+        serial: Option<u64>,
+        /// 失効一覧を書くフォルダー
+        #[arg(long)]
+        notices: PathBuf,
+    },
+    /// 失効一覧を新しくする(24時間ごと)
+    List {
+        #[command(flatten)]
+        issuer: IssuerArgs,
+        /// 失効一覧を書くフォルダー
+        #[arg(long)]
+        notices: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct IssuerArgs {
+    /// 発行者のフォルダー
+    #[arg(long)]
+    issuer: PathBuf,
+    /// 名簿のフォルダー。なければ発行者のフォルダーの rosters
+    #[arg(long)]
+    rosters: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct IssueArgs {
+    #[command(flatten)]
+    issuer: IssuerArgs,
+    /// 申込ファイル
+    #[arg(long)]
+    application: PathBuf,
+    /// 資格証の書き出し先
+    #[arg(long)]
+    out: PathBuf,
+    /// 有効期間(時間、24 まで)
+    #[arg(long, default_value_t = 24)]
+    hours: u64,
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let outcome = run(command.verb);
+    match tell(&outcome, command.json) {
+        Ok(()) => match outcome {
+            Ok(report) => ExitCode::from(u8::from(!report.good)),
+            Err(trouble) => ExitCode::from(trouble.code.exit()),
+        },
+        Err(_closed) => ExitCode::from(Code::File.exit()),
+    }
+}
+
+fn tell(outcome: &Result<Report, Trouble>, json: bool) -> std::io::Result<()> {
+    match outcome {
+        Ok(report) if json => writeln!(std::io::stdout(), "{}", report.data),
+        Ok(report) => writeln!(std::io::stdout(), "{}", report.text),
+        Err(trouble) if json => writeln!(std::io::stderr(), "{}", trouble.data()),
+        Err(trouble) => writeln!(std::io::stderr(), "{trouble}"),
+    }
+}
+
+fn run(verb: Verb) -> Result<Report, Trouble> {
+    let now = Clock::start().now().wall;
+    match verb {
+        Verb::Network(NetworkVerb::Init { out, plan }) => {
+            let founded = network::found(&Plan::read(&plan)?, &out, now, &mut OsDice)?;
+            Ok(network::report(&founded))
+        }
+        Verb::Authority(verb) => match verb {
+            AuthorityVerb::Pulse { folder, notices } => authority::pulse(&folder, &notices, now),
+            AuthorityVerb::Members { folder } => authority::members(&folder),
+            AuthorityVerb::RosterNext { folder, members } => authority::roster_next(&folder, members.as_deref(), now),
+        },
+        Verb::Member(verb) => run_member(verb, now),
+        Verb::Credential(verb) => run_credential(verb, now),
+    }
+}
+
+fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {
+    match verb {
+        MemberVerb::Join(args) => {
+            let usage = |what: &str| Trouble::new(Code::Usage, what);
+            let insurers = args.insurer.iter().map(|text| protocol::id::insurer::InsurerNumber::parse(text));
+            let applicant = Applicant {
+                party: plan::party(&args.party).map_err(|trouble| usage(&trouble.detail))?,
+                name: args.name,
+                services: plan::services(&args.service).map_err(|trouble| usage(&trouble.detail))?,
+                insurers: insurers.collect::<Option<_>>().ok_or_else(|| usage("--insurer"))?,
+            };
+            let network = protocol::digest::Digest::parse(&args.network).ok_or_else(|| usage("--network"))?;
+            member::join(applicant, &args.keys, &args.first_roster, network, &args.out, now, &mut OsDice)
+        }
+        MemberVerb::Challenge { folder, application, out, expected } => {
+            member::challenge(&folder, &application, &out, &expected, now, &mut OsDice)
+        }
+        MemberVerb::Answer { keys, application, challenge, out } => {
+            member::answer(&keys, &application, &challenge, &out)
+        }
+        MemberVerb::Add { folder, application, expected, answer, from } => {
+            let from = plan::date(&from).map_err(|trouble| Trouble::new(Code::Usage, trouble.detail))?;
+            member::add(&folder, &application, &expected, &answer, from, now)
+        }
+    }
+}
+
+fn run_credential(verb: CredentialVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {
+    let issue = |args: IssueArgs, entry| {
+        let IssueArgs { issuer: IssuerArgs { issuer, rosters }, application, out, hours } = args;
+        credential::issue(&issuer, rosters.as_deref(), &application, entry, Span::from_h(hours), &out, now)
+    };
+    match verb {
+        CredentialVerb::Issue(args) => issue(args, credential::Entry::Enrolment),
+        CredentialVerb::Renew(args) => issue(args, credential::Entry::Renewal),
+        CredentialVerb::Revoke { issuer, party, serial, notices } => {
+            let party = plan::party(&party).map_err(|trouble| Trouble::new(Code::Usage, trouble.detail))?;
+            let rosters = issuer.rosters.as_deref();
+            credential::revoke(&issuer.issuer, rosters, Some((&party, serial)), &notices, now)
+        }
+        CredentialVerb::List { issuer, notices } => {
+            credential::revoke(&issuer.issuer, issuer.rosters.as_deref(), None, &notices, now)
+        }
+    }
+}

@@ -123,6 +123,7 @@ fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Tim
 
 fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: Timestamp) -> Result<Line, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON at column {}", error.column()))?;
+    only(&value, &["insurer", "insured", "medical", "protection", "consents", "relationships", "records"])?;
     let insurer = field(&value, "insurer", InsurerNumber::parse)?;
     if !insurers.contains(&insurer) {
         return Err("insurer: not one of this member's".to_owned());
@@ -130,7 +131,8 @@ fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: 
     let insured = field(&value, "insured", InsuredNumber::parse)?;
     let person = PersonId::new(insurer, insured);
     let medical = match value.get("medical") {
-        None | Some(Value::Null) => None,
+        None => return Err("medical: missing; null if there is none".to_owned()),
+        Some(Value::Null) => None,
         Some(_) => Some(field(&value, "medical", MedicalInsuranceId::parse)?),
     };
     let mut ties: BTreeMap<PartyId, Vec<Relationship>> = BTreeMap::new();
@@ -140,7 +142,8 @@ fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: 
     }
     let consents = items(&value, "consents").map(parse_consent).collect::<Result<_, _>>()?;
     let protections = match value.get("protection") {
-        None | Some(Value::Null) => Vec::new(),
+        None => return Err("protection: missing; null if there is none".to_owned()),
+        Some(Value::Null) => Vec::new(),
         Some(item) => vec![parse_protection(item)?],
     };
     let versions = items(&value, "records").map(|item| parse_version(desk, item, now)).collect::<Result<_, _>>()?;
@@ -148,6 +151,7 @@ fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: 
 }
 
 fn parse_tie(item: &Value) -> Result<Relationship, String> {
+    only(item, &["party", "nature", "from", "until"])?;
     Ok(Relationship {
         party: field(item, "party", PartyId::parse)?,
         nature: field(item, "nature", |text| Nature::ALL.into_iter().find(|nature| nature.as_str() == text))?,
@@ -157,6 +161,7 @@ fn parse_tie(item: &Value) -> Result<Relationship, String> {
 }
 
 fn parse_consent(item: &Value) -> Result<Consent, String> {
+    only(item, &["taken_by", "on", "withdrawn"])?;
     Ok(Consent {
         taken_by: field(item, "taken_by", PartyId::parse)?,
         on: field(item, "on", Date::parse)?,
@@ -166,6 +171,7 @@ fn parse_consent(item: &Value) -> Result<Consent, String> {
 }
 
 fn parse_protection(item: &Value) -> Result<Protection, String> {
+    only(item, &["from", "until"])?;
     Ok(Protection {
         from: field(item, "from", Date::parse)?,
         until: optional(item, "until", Date::parse)?,
@@ -175,6 +181,8 @@ fn parse_protection(item: &Value) -> Result<Protection, String> {
 }
 
 fn parse_version(desk: &Desk, item: &Value, now: Timestamp) -> Result<Version, String> {
+    let known = ["kind", "id", "number", "valid_from", "valid_to", "recorded_at_ms", "status", "supersedes", "content"];
+    only(item, &known)?;
     let kind = field(item, "kind", RecordKind::parse)?;
     let content = item.get("content").ok_or("content: missing")?;
     let record = Record::from_json(kind, &content.to_string())
@@ -229,6 +237,15 @@ fn optional<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> R
     match value.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(_) => field(value, name, read).map(Some),
+    }
+}
+
+/// A key that is not known is a mistake: a misspelt `protection` must not become none.
+fn only(value: &Value, known: &[&str]) -> Result<(), String> {
+    let object = value.as_object().ok_or("not an object")?;
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(format!("{}: not a known key", key.chars().take(32).collect::<String>())),
+        None => Ok(()),
     }
 }
 

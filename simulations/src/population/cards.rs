@@ -1,0 +1,109 @@
+//! The cards of an invented person (被保険者証, 負担割合証, 負担限度額認定証).
+
+use super::Invented;
+use super::course::Episode;
+use super::dice::Dice;
+use super::json::Object;
+use super::life::Care;
+use protocol::code::care_level::CareLevel;
+use protocol::date::Date;
+
+/// Most per day for meals in a facility and on a short stay, by stage, since 2024-08.
+const STAGES: [(&str, u32, u32); 4] = [("1", 300, 300), ("2", 390, 600), ("3-1", 650, 1_000), ("3-2", 1_360, 1_300)];
+
+/// The card of a person who is not certified, or has been found by the checklist on a day (事業対象者).
+pub(super) fn uncertified(person: &Invented, issued: Date, checked: Option<Date>) -> Object {
+    let card = holder(person).date("issued_on", issued);
+    match checked {
+        Some(day) => card.text("care_level", CareLevel::ProgrammeTarget.as_str()).date("certified_on", day),
+        None => card,
+    }
+}
+
+/// The card after a certification.
+pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
+    let life = &person.life;
+    let card = holder(person)
+        .date("issued_on", episode.decided)
+        .text("care_level", episode.level.as_str())
+        .date("certified_on", episode.decided)
+        .date("valid_from", episode.from)
+        .date("valid_to", episode.to)
+        .number("limit_units", limit_units(episode.level))
+        .date("limit_from", episode.from)
+        .date("limit_to", episode.to);
+    match (&life.planner, life.care) {
+        (Some(office), Care::Home | Care::Community) => {
+            let management = Object::new()
+                .text("office_number", office.number())
+                .text("office_name", &format!("架空ケアプラン {}", office.number()))
+                .date("notified_on", life.since);
+            card.list("care_managements", vec![management])
+        }
+        (_, Care::Facility) => {
+            let facility = |(office, kind): &(protocol::id::party::PartyId, &'static str)| {
+                Object::new()
+                    .text("service_kind", kind)
+                    .text("name", &format!("架空の里 {}", office.number()))
+                    .date("entered_on", life.since)
+            };
+            card.list("facilities", life.services.iter().map(facility).collect())
+        }
+        _ => card,
+    }
+}
+
+/// The share a person pays in a year, and the limits for one of small income.
+pub(super) fn burden_ratio(from: Date, to: Date, issued: Date, tenths: u64, stage: Option<usize>) -> Object {
+    let ratio = Object::new().number("tenths", tenths).date("from", from).date("to", to);
+    let card = Object::new().date("issued_on", issued).list("ratios", vec![ratio]);
+    let Some((stage, meals, short)) = stage.and_then(|stage| STAGES.get(stage)) else { return card };
+    let certificate = Object::new()
+        .date("issued_on", issued)
+        .date("from", from)
+        .date("to", to)
+        .text("stage", stage)
+        .number("meals_in_facility", meals)
+        .number("meals_on_short_stay", short);
+    card.object("limit_certificate", certificate)
+}
+
+/// The share in tenths: nine of ten pay one, and all under 65 or on public assistance.
+pub(super) fn tenths(person: &Invented, dice: &mut Dice) -> u64 {
+    let under_65 = person.identity.birth.age_on(person.setting.today).is_none_or(|age| age < 65);
+    let tenths = dice.weighted(&[(1, 91), (2, 5), (3, 4)], 1);
+    if under_65 || person.identity.assisted { 1 } else { tenths }
+}
+
+/// The stage of one in four of those who pay one tenth; none for the others.
+pub(super) fn stage(tenths: u64, dice: &mut Dice) -> Option<usize> {
+    let stage = dice.weighted(&[(0, 10), (1, 30), (2, 25), (3, 35)], 1);
+    (tenths == 1 && dice.happens(1, 4)).then_some(stage)
+}
+
+fn holder(person: &Invented) -> Object {
+    let identity = &person.identity;
+    Object::new()
+        .text("insured_number", identity.insured.expose())
+        .text("insurer_number", &person.setting.insurer.to_string())
+        .text("insurer_name", &person.setting.insurer_name)
+        .text("name", &identity.name)
+        .text("name_kana", &identity.kana)
+        .text("postal_code", &identity.postal_code)
+        .text("address", &identity.address)
+        .date("birth_date", identity.birth)
+        .text("sex", identity.sex())
+}
+
+/// The limit of a month (区分支給限度基準額) since 2019-10.
+const fn limit_units(level: CareLevel) -> u32 {
+    match level {
+        CareLevel::Support1 => 5_032,
+        CareLevel::Support2 => 10_531,
+        CareLevel::Care1 => 16_765,
+        CareLevel::Care2 => 19_705,
+        CareLevel::Care3 => 27_048,
+        CareLevel::Care4 => 30_938,
+        _ => 36_217,
+    }
+}

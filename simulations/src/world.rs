@@ -1,0 +1,438 @@
+//! The world: hosts with false disks, a clock that only events move, and a wire between them. The same
+//! hosts, machines and journal as the node's; every delay and every die comes from one seed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::host::{Effect, Host, Input};
+use protocol::id::party::PartyId;
+use protocol::key::PublicKey;
+use protocol::machine::{Ask, AskId, Ending};
+use protocol::primitives::{Primitives, Secret};
+use protocol::store::{Seat, Store, StoreError, StoreSecret};
+use protocol::time::{Now, Span, Steady, Timestamp};
+
+use crate::disk::FalseDisk;
+use crate::founding::{Founding, Plan};
+use crate::index::FalseIndex;
+use crate::seed;
+
+/// What happened to a frame on its way, decided by a test.
+pub type Tamper = Box<dyn FnMut(&Passage) -> Vec<Delivery>>;
+
+/// A frame on its way.
+#[derive(Clone, Debug)]
+pub struct Passage {
+    /// Who sent it.
+    pub from: PartyId,
+    /// To whom.
+    pub to: PartyId,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What arrives instead.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// How late.
+    pub delay: Span,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The world.
+pub struct World {
+    founding: Founding,
+    primitives: Arc<dyn Primitives>,
+    now: u64,
+    order: u64,
+    queue: BTreeMap<(u64, u64), (PartyId, Input)>,
+    hosts: BTreeMap<PartyId, Place>,
+    wires: BTreeMap<u64, (PartyId, PartyId)>,
+    by_peer: BTreeMap<PublicKey, PartyId>,
+    next_wire: u64,
+    next_ask: u64,
+    works: u64,
+    endings: BTreeMap<AskId, Ending>,
+    imports: BTreeMap<AskId, Result<u64, String>>,
+    alarms: Vec<(PartyId, &'static str)>,
+    drops: Vec<(PartyId, protocol::host::Drop)>,
+    tamper: Option<Tamper>,
+}
+
+/// One host and what is under it.
+struct Place {
+    host: Host,
+    store: Store,
+    disk: FalseDisk,
+    index: FalseIndex,
+    services: Vec<protocol::code::service::ServiceKind>,
+}
+
+/// How long a frame is under way, in milliseconds.
+const WIRE_MS: u64 = 5;
+/// How long a piece of work takes.
+const WORK_MS: u64 = 1;
+/// How long a commit takes.
+const COMMIT_MS: u64 = 1;
+/// The room of a false disk, in bytes.
+const DISK_BYTES: u64 = 1 << 30;
+/// The one seat of every simulated host.
+const SEAT: Seat = Seat::new(1);
+
+impl World {
+    /// Founds the plan's network and starts every organisation as a host of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] if a store cannot be opened.
+    pub fn new(
+        seed: u64,
+        plan: &Plan,
+        suite: protocol::primitives::Suite,
+        primitives: Arc<dyn Primitives>,
+    ) -> Result<Self, StoreError> {
+        let began = Timestamp::from_unix_ms(1_793_000_000_000);
+        let founding = Founding::new(seed, plan, suite, Arc::clone(&primitives), began);
+        let mut world = Self {
+            founding,
+            primitives,
+            now: 0,
+            order: 0,
+            queue: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            next_wire: 1,
+            next_ask: 1,
+            works: 0,
+            endings: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            alarms: Vec::new(),
+            drops: Vec::new(),
+            tamper: None,
+        };
+        let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
+        let everyone: Vec<_> = members.chain(plan.holders.iter().cloned()).collect();
+        for (party, services) in everyone {
+            world.start(&party, services, FalseDisk::new(DISK_BYTES), FalseIndex::new())?;
+        }
+        world.tell_everyone(&[], 1);
+        for party in plan.members.clone() {
+            if let Some(bytes) = world.founding.statement(&party, world.wall()) {
+                world.notice_everyone(&protocol::gate::Notice::Statement(bytes.into()));
+            }
+        }
+        world.run();
+        Ok(world)
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        Now { wall: self.wall(), steady: Steady::from_ms(self.now) }
+    }
+
+    /// Lets frames be held up, changed, repeated or lost.
+    pub fn tamper(&mut self, tamper: Option<Tamper>) {
+        self.tamper = tamper;
+    }
+
+    /// Publishes pulse and status list anew, with these holders' credentials revoked.
+    pub fn revoke(&mut self, parties: &[PartyId], number: u64) {
+        let mut serials: Vec<_> = parties.iter().filter_map(|party| self.founding.serial(party)).collect();
+        serials.sort_unstable();
+        self.tell_everyone(&serials, number);
+        self.run();
+    }
+
+    /// Feeds a municipality import lines.
+    pub fn import(&mut self, to: &PartyId, lines: &str) -> Option<Result<u64, String>> {
+        let id = self.ask_id();
+        self.push(0, to, Input::Import(SEAT, id, lines.as_bytes().to_vec()));
+        self.run();
+        self.imports.remove(&id)
+    }
+
+    /// Registers in the directory where a handle's home is, as the insurer would.
+    pub fn ask(&mut self, who: &PartyId, ask: Ask) -> Option<Ending> {
+        let id = self.ask_id();
+        self.push(0, who, Input::Ask(SEAT, id, ask));
+        self.run();
+        self.endings.remove(&id)
+    }
+
+    /// Puts an input before a host, as the outside could.
+    pub fn push_now(&mut self, to: &PartyId, input: Input) {
+        self.push(0, to, input);
+    }
+
+    /// Moves on until nothing but far deadlines is left, or `ASK_LIMIT` has passed twice.
+    pub fn run(&mut self) {
+        let end = self.now.saturating_add(2 * protocol::limits::ASK_LIMIT.ms());
+        while self.step(end) {}
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, span: Span) {
+        let end = self.now.saturating_add(span.ms());
+        while self.step_until(end) {}
+        self.now = end;
+        self.run();
+    }
+
+    /// Alarms so far.
+    pub fn alarms(&self) -> &[(PartyId, &'static str)] {
+        &self.alarms
+    }
+
+    /// Frames dropped so far.
+    pub fn drops(&self) -> &[(PartyId, protocol::host::Drop)] {
+        &self.drops
+    }
+
+    /// How many leaves a host's ledger has.
+    pub fn ledger_size(&self, party: &PartyId) -> u64 {
+        self.hosts.get(party).and_then(|place| place.store.head(SEAT)).map_or(0, |head| head.size)
+    }
+
+    /// The host's newest signed head.
+    pub fn head(&self, party: &PartyId) -> Option<Vec<u8>> {
+        let head = self.hosts.get(party)?.store.head(SEAT)?;
+        Some(head.note.as_bytes().to_vec())
+    }
+
+    /// The newest head of a host that a witness cosigned, as the host keeps it.
+    pub fn cosigned(&mut self, party: &PartyId, witness: &PartyId) -> Option<Vec<u8>> {
+        let now = self.now();
+        let place = self.hosts.get(party)?;
+        let mut staged = protocol::store::staged::Staged::new();
+        let mut dice = seed::stream(self.founding.seed(), "a look");
+        let batch = protocol::batch::Batch::new(now, SEAT, &place.store, &mut staged, &mut dice).ok()?;
+        batch.get(&protocol::witness::cosigned_key(SEAT, witness)).ok()?
+    }
+
+    /// A host dies with what was not synced, and starts again on what is left.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn crash(&mut self, party: &PartyId) -> Result<(), StoreError> {
+        let Some(place) = self.hosts.remove(party) else { return Ok(()) };
+        let cut: Vec<_> =
+            self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();
+        for wire in cut {
+            if let Some((a, b)) = self.wires.remove(&wire) {
+                let other = if a == *party { b } else { a };
+                self.push(WIRE_MS, &other, Input::Closed { connection: wire });
+            }
+        }
+        self.queue.retain(|_at, (to, _input)| to != party);
+        drop(place.host);
+        drop(place.store);
+        place.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
+        place.disk.revive();
+        self.start(party, place.services, place.disk, place.index)?;
+        for notice in self.founding.notices(self.wall(), &[], 1) {
+            self.push(0, party, Input::Notice(notice));
+        }
+        self.run();
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        party: &PartyId,
+        services: Vec<protocol::code::service::ServiceKind>,
+        disk: FalseDisk,
+        index: FalseIndex,
+    ) -> Result<(), StoreError> {
+        let (wall, now) = (self.wall(), self.now());
+        let founded = self.founding.office(SEAT, party, &services, wall, now.steady);
+        let (Some((office, signer)), Some(gate)) = (founded, self.founding.gate()) else { return Ok(()) };
+        let secret =
+            StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
+        let doors = (Box::new(disk.clone()), Box::new(index.clone()));
+        let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
+        let host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
+        if let Some(keys) = self.founding.keys(party) {
+            self.by_peer.insert(keys.transport, party.clone());
+        }
+        let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
+        let notices = protocol::host::remembered_notices(SEAT, &store, now, &mut dice)?;
+        self.hosts.insert(party.clone(), Place { host, store, disk, index, services });
+        for notice in notices {
+            self.push(0, party, Input::Notice(notice));
+        }
+        Ok(())
+    }
+
+    fn tell_everyone(&mut self, revoked: &[u64], number: u64) {
+        for notice in self.founding.notices(self.wall(), revoked, number) {
+            self.notice_everyone(&notice);
+        }
+    }
+
+    fn notice_everyone(&mut self, notice: &protocol::gate::Notice) {
+        let parties: Vec<_> = self.hosts.keys().cloned().collect();
+        for party in parties {
+            self.push(0, &party, Input::Notice(notice.clone()));
+        }
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.founding.began().plus(Span::from_ms(self.now))
+    }
+
+    fn ask_id(&mut self) -> AskId {
+        self.next_ask = self.next_ask.saturating_add(1);
+        AskId(self.next_ask)
+    }
+
+    fn push(&mut self, after_ms: u64, to: &PartyId, input: Input) {
+        self.order = self.order.saturating_add(1);
+        self.queue.insert((self.now.saturating_add(after_ms), self.order), (to.clone(), input));
+    }
+
+    /// One instant, if there is anything to happen that somebody waits for.
+    fn step(&mut self, end: u64) -> bool {
+        if let Some(((at, _order), _input)) = self.queue.first_key_value() {
+            return *at <= end && self.instant(*at);
+        }
+        // Nothing under way: only asks that wait for a deadline keep the world going.
+        let waiting = self.hosts.values().any(|place| place.host.waits());
+        let due = self.hosts.values().filter_map(|place| place.host.deadline()).map(Steady::ms).min();
+        match due {
+            Some(at) if waiting && at <= end => self.instant(at.max(self.now)),
+            _ => false,
+        }
+    }
+
+    fn step_until(&mut self, end: u64) -> bool {
+        let queued = self.queue.first_key_value().map(|((at, _order), _input)| *at);
+        let due = self.hosts.values().filter_map(|place| place.host.deadline()).map(Steady::ms).min();
+        match queued.into_iter().chain(due).min() {
+            Some(at) if at <= end => self.instant(at.max(self.now)),
+            _ => false,
+        }
+    }
+
+    fn instant(&mut self, at: u64) -> bool {
+        self.now = self.now.max(at);
+        let now = self.now();
+        let mut inputs: BTreeMap<PartyId, Vec<Input>> = BTreeMap::new();
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let (to, input) = entry.remove();
+            inputs.entry(to).or_default().push(input);
+        }
+        let due: Vec<_> = self
+            .hosts
+            .iter()
+            .filter(|(_party, place)| place.host.deadline().is_some_and(|at| at <= now.steady))
+            .map(|(party, _place)| party.clone())
+            .collect();
+        for party in due {
+            inputs.entry(party).or_default();
+        }
+        for (party, inputs) in inputs {
+            self.turn(&party, inputs, now);
+        }
+        true
+    }
+
+    fn turn(&mut self, party: &PartyId, inputs: Vec<Input>, now: Now) {
+        let Some(place) = self.hosts.get_mut(party) else { return };
+        let mut effects = Vec::new();
+        let events: Vec<_> =
+            inputs.into_iter().filter_map(|input| place.host.receive(input, now, &mut effects)).collect();
+        self.works = self.works.saturating_add(1);
+        let mut dice = seed::stream(self.founding.seed(), &format!("{party} turn {}", self.works));
+        let turned = place.host.turn(events, &mut place.store, now, &mut dice);
+        assert!(turned.is_ok(), "the store of {party} failed: {:?}", turned.as_ref().err());
+        for effect in effects {
+            self.perform(party, effect, 0, now);
+        }
+        for effect in turned.unwrap_or_default() {
+            self.perform(party, effect, COMMIT_MS, now);
+        }
+    }
+
+    fn perform(&mut self, party: &PartyId, effect: Effect, after_ms: u64, now: Now) {
+        match effect {
+            Effect::Work(seat, work) => {
+                self.works = self.works.saturating_add(1);
+                let mut dice = seed::stream(self.founding.seed(), &format!("{party} work {}", self.works));
+                let done = work.perform(seat, now, &mut dice, self.primitives.as_ref());
+                self.push(after_ms.saturating_add(WORK_MS), party, Input::Done(done));
+            }
+            Effect::Send { connection, bytes } => self.send(party, connection, bytes, after_ms),
+            Effect::Dial { peer, .. } => self.dial(party, peer, after_ms),
+            Effect::Close { connection } => self.close(connection),
+            Effect::Tell(id, ending) => {
+                self.endings.insert(id, *ending);
+            }
+            Effect::Imported(id, result) => {
+                self.imports.insert(id, result);
+            }
+            Effect::Alarm(what) => self.alarms.push((party.clone(), what)),
+            Effect::Dropped(reason) => self.drops.push((party.clone(), reason)),
+            Effect::Count(_) => {}
+        }
+    }
+
+    fn send(&mut self, from: &PartyId, connection: u64, bytes: Vec<u8>, after_ms: u64) {
+        let Some((a, b)) = self.wires.get(&connection).cloned() else { return };
+        let to = if a == *from { b } else { a };
+        let passage = Passage { from: from.clone(), to: to.clone(), bytes };
+        let deliveries = match &mut self.tamper {
+            Some(tamper) => tamper(&passage),
+            None => vec![Delivery { delay: Span::ZERO, bytes: passage.bytes }],
+        };
+        for delivery in deliveries {
+            let after = after_ms.saturating_add(WIRE_MS).saturating_add(delivery.delay.ms());
+            self.push(after, &to, Input::Frame { connection, bytes: delivery.bytes });
+        }
+    }
+
+    fn dial(&mut self, from: &PartyId, peer: PublicKey, after_ms: u64) {
+        let own = self.founding.keys(from).map(|keys| keys.transport);
+        let (Some(to), Some(own)) = (self.by_peer.get(&peer).cloned(), own) else {
+            self.push(after_ms, from, Input::Unreachable { peer });
+            return;
+        };
+        if !self.hosts.contains_key(&to) {
+            self.push(after_ms.saturating_add(WIRE_MS), from, Input::Unreachable { peer });
+            return;
+        }
+        let wire = self.next_wire;
+        self.next_wire = wire.saturating_add(1);
+        self.wires.insert(wire, (from.clone(), to.clone()));
+        let after = after_ms.saturating_add(WIRE_MS);
+        self.push(after, &to, Input::Opened { connection: wire, peer: own, outbound: false });
+        self.push(after, from, Input::Opened { connection: wire, peer, outbound: true });
+    }
+
+    fn close(&mut self, connection: u64) {
+        if let Some((a, b)) = self.wires.remove(&connection) {
+            self.push(0, &a, Input::Closed { connection });
+            self.push(0, &b, Input::Closed { connection });
+        }
+    }
+
+    /// The network the world runs.
+    pub const fn founding(&self) -> &Founding {
+        &self.founding
+    }
+
+    /// The wire between two hosts, if there is one.
+    pub fn wire(&self, a: &PartyId, b: &PartyId) -> Option<u64> {
+        let joins = |ends: &(PartyId, PartyId)| (ends.0 == *a && ends.1 == *b) || (ends.0 == *b && ends.1 == *a);
+        self.wires.iter().find(|(_wire, ends)| joins(ends)).map(|(wire, _ends)| *wire)
+    }
+}
+
+impl core::fmt::Debug for World {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("World").field("now", &self.now).field("hosts", &self.hosts.len()).finish_non_exhaustive()
+    }
+}

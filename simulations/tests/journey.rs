@@ -1,0 +1,286 @@
+//! One question's journey through a whole network in one process under one seed: every machine, every
+//! typed exit, the same bytes twice.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::sync::{Arc, Mutex};
+
+use protocol::binding::Binding;
+use protocol::code::job::Job;
+use protocol::code::purpose::Purpose;
+use protocol::code::record_kind::RecordKind;
+use protocol::code::service::ServiceKind;
+use protocol::date::Date;
+use protocol::frame::{self, Frame};
+use protocol::host::{Drop, Input};
+use protocol::id::handle::Handle;
+use protocol::id::insurer::InsurerNumber;
+use protocol::id::medical::MedicalInsuranceId;
+use protocol::id::party::PartyId;
+use protocol::id::person::PersonId;
+use protocol::ledger::checkpoint::SignedCheckpoint;
+use protocol::machine::{Answered, Ask, Ending, Failure, Wish};
+use protocol::message::{Outcome, Staff};
+use protocol::primitives::{Real, Suite};
+use protocol::record::disclosure::Content;
+use protocol::record::forms;
+use protocol::refusal::Told;
+use protocol::time::Span;
+use simulations::founding::{Plan, party};
+use simulations::world::{Delivery, World};
+
+const CITY: &str = "insurer:131235";
+const TOWN: &str = "insurer:122069";
+const PLANNER: &str = "office:1370101238";
+const HELPERS: &str = "office:1470100015";
+const HOSPITAL: &str = "hospital:1312300450";
+const CLIENT: &str = "131235:0000012345";
+const MEDICAL: &str = "39131008::12345678:";
+
+fn plan() -> Plan {
+    let service = |code: &str| vec![ServiceKind::parse(code).unwrap()];
+    Plan {
+        members: [CITY, TOWN, "directory:1", "pseudonymiser:1", "witness:1"].map(party).to_vec(),
+        holders: vec![(party(PLANNER), service("43")), (party(HELPERS), service("11")), (party(HOSPITAL), Vec::new())],
+    }
+}
+
+fn world(seed: u64) -> World {
+    let mut world = World::new(seed, &plan(), Suite::XWing, Arc::new(Real)).unwrap();
+    assert_eq!(world.import(&party(CITY), &line()), Some(Ok(2)));
+    world
+}
+
+fn line() -> String {
+    let record = |kind: RecordKind, id: &str| {
+        let content: serde_json::Value = serde_json::from_str(forms::form(kind).example).unwrap();
+        serde_json::json!({"kind": kind.as_str(), "id": id.repeat(32), "number": 1, "valid_from": "2025-01-01",
+            "valid_to": null, "status": "final", "supersedes": null, "content": content})
+    };
+    let tie = |party: &str, nature: &str| serde_json::json!({"party": party, "nature": nature, "from": "2025-01-01", "until": null});
+    serde_json::json!({
+        "insurer": "131235", "insured": "0000012345", "medical": MEDICAL, "protection": null,
+        "consents": [{"taken_by": CITY, "on": "2025-01-01", "withdrawn": null}],
+        "relationships": [tie(PLANNER, "care-planning"), tie(HELPERS, "service")],
+        "records": [record(RecordKind::CertificationResult, "a"), record(RecordKind::CertificationSurvey, "b")],
+    })
+    .to_string()
+}
+
+fn care(text: &str) -> Handle {
+    Handle::Care(PersonId::parse(text).unwrap())
+}
+
+fn reading(person: Handle, kinds: &[RecordKind]) -> Ask {
+    Ask {
+        staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
+        purpose: Purpose::CarePlanning,
+        person,
+        wish: Wish::Records { kinds: kinds.to_vec(), valid_on: None, known_at: None },
+    }
+}
+
+fn survey() -> Ask {
+    reading(care(CLIENT), &[RecordKind::CertificationResult, RecordKind::CertificationSurvey])
+}
+
+fn answered(ending: Option<Ending>) -> Answered {
+    match ending {
+        Some(Ending::Answered(answered)) => *answered,
+        other => panic!("not answered: {other:?}"),
+    }
+}
+
+#[test]
+fn a_care_manager_reads_her_clients_records_and_both_ledgers_have_it() {
+    let mut world = world(1);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    let before = (world.ledger_size(&city), world.ledger_size(&planner));
+    let answer = answered(world.ask(&planner, survey()));
+    let Outcome::Records(contents) = answer.outcome else { panic!("refused") };
+    assert_eq!(contents.len(), 2);
+    let survey = Content::decode(&contents[1]).unwrap();
+    assert_eq!((survey.kind(), survey.versions().len()), (RecordKind::CertificationSurvey, 1));
+    assert_eq!((world.ledger_size(&city), world.ledger_size(&planner)), (before.0 + 1, before.1 + 1));
+}
+
+#[test]
+fn a_service_office_is_refused_the_survey_and_the_refusal_has_a_receipt() {
+    let mut world = world(2);
+    let size = world.ledger_size(&party(CITY));
+    let answer = answered(world.ask(&party(HELPERS), survey()));
+    assert_eq!(answer.outcome, Outcome::Refused(Told::NotPermitted));
+    assert_eq!((answer.leaf, world.ledger_size(&party(CITY))), (size, size + 1));
+}
+
+#[test]
+fn unknown_and_unrelated_persons_sound_and_look_the_same() {
+    let mut world = world(3);
+    let known = answered(world.ask(&party(HOSPITAL), survey()));
+    let unknown = answered(world.ask(
+        &party(HOSPITAL),
+        reading(care("131235:0000099999"), &[RecordKind::CertificationResult, RecordKind::CertificationSurvey]),
+    ));
+    assert_eq!(known.outcome, unknown.outcome);
+    assert_eq!((known.body.len(), known.evidence.len() / 64), (unknown.body.len(), unknown.evidence.len() / 64));
+}
+
+#[test]
+fn a_person_known_only_by_a_medical_number_is_found_through_the_directory() {
+    let mut world = world(4);
+    let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
+    let missing = world.ask(&party(PLANNER), reading(medical.clone(), &[RecordKind::CertificationResult]));
+    assert_eq!(missing, Some(Ending::Failed(Failure::NoHome)));
+    let home = Binding { insurer: InsurerNumber::parse("131235").unwrap(), from: Date::parse("2025-01-01").unwrap() };
+    let registration = Ask {
+        staff: Staff { id: "officer-1".into(), job: Job::MunicipalOfficer, proof: None },
+        purpose: Purpose::BenefitAdministration,
+        person: medical.clone(),
+        wish: Wish::Registration { home, number: 1 },
+    };
+    assert_eq!(answered(world.ask(&party(CITY), registration)).outcome, Outcome::Registered);
+    let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
+    assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
+}
+
+#[test]
+fn a_municipal_officer_asks_the_same_way_and_stands_in_the_persons_history() {
+    let mut world = world(5);
+    let mut ask = reading(care(CLIENT), &[RecordKind::CertificationResult]);
+    ask.staff = Staff { id: "officer-7".into(), job: Job::MunicipalOfficer, proof: None };
+    ask.purpose = Purpose::Certification;
+    assert!(matches!(answered(world.ask(&party(CITY), ask.clone())).outcome, Outcome::Records(_)));
+    ask.wish = Wish::History;
+    let Outcome::History(accesses) = answered(world.ask(&party(CITY), ask)).outcome else { panic!("refused") };
+    let looks: Vec<_> = accesses.iter().filter(|access| !access.kinds.is_empty()).collect();
+    assert!(looks.iter().any(|access| access.staff.id == "officer-7" && access.party == party(CITY)));
+}
+
+/// Frames that passed, each with whom it went to.
+type Captured = Arc<Mutex<Vec<(PartyId, Vec<u8>)>>>;
+
+/// Every request frame that passes, in order.
+fn capture(world: &mut World) -> Captured {
+    let captured = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&captured);
+    world.tamper(Some(Box::new(move |passage| {
+        if matches!(frame::parse(&passage.bytes), Ok(Frame::Request(..))) {
+            sink.lock().unwrap().push((passage.to.clone(), passage.bytes.clone()));
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    captured
+}
+
+#[test]
+fn a_captured_request_is_dropped_from_another_peer_answered_once_and_refused_when_old() {
+    let mut world = world(6);
+    let (city, planner, helpers) = (party(CITY), party(PLANNER), party(HELPERS));
+    answered(world.ask(&helpers, survey()));
+    let captured = capture(&mut world);
+    let first = answered(world.ask(&planner, survey()));
+    let request = captured.lock().unwrap().iter().find(|(to, _)| *to == city).unwrap().1.clone();
+    world.tamper(None);
+    let size = world.ledger_size(&city);
+
+    let foreign = world.wire(&helpers, &city).unwrap();
+    world.push_now(&city, Input::Frame { connection: foreign, bytes: request.clone() });
+    world.run();
+    assert!(world.drops().contains(&(city.clone(), Drop::NotAdmitted)));
+    assert_eq!(world.ledger_size(&city), size);
+
+    let own = world.wire(&planner, &city).unwrap();
+    world.push_now(&city, Input::Frame { connection: own, bytes: request.clone() });
+    world.run();
+    assert_eq!(world.ledger_size(&city), size, "a repeat makes no leaf");
+
+    world.wait(Span::from_s(180));
+    world.push_now(&city, Input::Frame { connection: own, bytes: request });
+    world.run();
+    assert_eq!(world.ledger_size(&city), size + 1, "the refusal of a late repeat has a leaf of its own");
+    assert!(first.leaf < size);
+}
+
+#[test]
+fn one_flipped_bit_is_dropped_and_the_ask_still_ends() {
+    let mut world = world(7);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, survey()));
+    let mut flipped = 0;
+    world.tamper(Some(Box::new(move |passage| {
+        let mut bytes = passage.bytes.clone();
+        if matches!(frame::parse(&bytes), Ok(Frame::Request(..))) && flipped < 1 {
+            flipped += 1;
+            let last = bytes.len() - 9;
+            bytes[last] ^= 1;
+        }
+        vec![Delivery { delay: Span::ZERO, bytes }]
+    })));
+    let answer = answered(world.ask(&planner, survey()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert!(world.drops().iter().any(|(at, reason)| *at == city && matches!(reason, Drop::Unfit(_))));
+}
+
+#[test]
+fn a_revoked_office_gets_no_answer() {
+    let mut world = world(8);
+    answered(world.ask(&party(PLANNER), survey()));
+    world.revoke(&[party(PLANNER)], 2);
+    let size = world.ledger_size(&party(CITY));
+    let ending = world.ask(&party(PLANNER), survey());
+    assert!(matches!(ending, Some(Ending::Failed(Failure::NotAdmitted(_)))), "{ending:?}");
+    assert_eq!(world.ledger_size(&party(CITY)), size);
+}
+
+#[test]
+fn an_insurer_that_crashes_comes_back_with_every_leaf_and_the_same_head() {
+    let mut world = world(9);
+    let city = party(CITY);
+    answered(world.ask(&party(PLANNER), survey()));
+    let head = world.head(&city);
+    world.crash(&city).unwrap();
+    assert_eq!(world.head(&city), head);
+    let answer = answered(world.ask(&party(PLANNER), survey()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+}
+
+#[test]
+fn an_answer_lost_on_the_wire_is_asked_for_again_and_has_one_leaf() {
+    let mut world = world(10);
+    let mut lost = 0;
+    world.tamper(Some(Box::new(move |passage| {
+        let is_answer = matches!(frame::parse(&passage.bytes), Ok(Frame::Answer(..)));
+        if is_answer && lost < 2 {
+            lost += 1;
+            return Vec::new();
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    let size = world.ledger_size(&party(CITY));
+    let answer = answered(world.ask(&party(PLANNER), survey()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert_eq!(world.ledger_size(&party(CITY)), size + 1);
+}
+
+#[test]
+fn a_witness_cosigns_the_heads_of_members() {
+    let mut world = world(11);
+    answered(world.ask(&party(PLANNER), survey()));
+    world.wait(Span::from_s(30));
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    let cosigned = world.cosigned(&party(CITY), &party("witness:1")).unwrap();
+    let note = SignedCheckpoint::parse(&cosigned).unwrap();
+    assert_eq!(note.claim().unwrap().size, world.ledger_size(&party(CITY)));
+    assert_eq!(note.signatures().len(), 2);
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    let run = |seed| {
+        let mut world = world(seed);
+        let answer = answered(world.ask(&party(PLANNER), survey()));
+        (world.head(&party(CITY)), world.head(&party(PLANNER)), answer.body, answer.evidence)
+    };
+    assert_eq!(run(12), run(12));
+    assert_ne!(run(12), run(13));
+}
