@@ -394,10 +394,10 @@ fn public(secret: &protocol::primitives::Secret) -> PublicKey {
     PublicKey::from_bytes(Real.signing_public(secret))
 }
 
-/// The name of a sealing key: `sealing-xwing…`, `sealing-x25519…`, or `sealing-` and the key id.
+/// The name of a sealing key: `sealing-x-wing…`, `sealing-x25519…`, or `sealing-` and the key id.
 fn suite_of(name: &str, secret: &protocol::primitives::Secret) -> Option<Suite> {
     [Suite::XWing, Suite::X25519].into_iter().find(|suite| {
-        let word = if *suite == Suite::XWing { "xwing" } else { "x25519" };
+        let word = if *suite == Suite::XWing { "x-wing" } else { "x25519" };
         let has_id = || {
             let key = Real.sealing_key(*suite, secret).ok();
             key.is_some_and(|key| name == protocol::key::KeyId::of(KeyUse::sealing(*suite), &key.public()).to_string())
