@@ -26,7 +26,8 @@ use protocol::roster::{Chain, Link};
 use protocol::store::opening::Opened;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Signer, Store, StoreError, StoreSecret};
-use protocol::time::Now;
+use protocol::time::{Now, Span};
+use protocol::witness::{self, Cosigning};
 use protocol::{directory, municipality, pseudonymiser};
 
 use crate::config::NodeConfig;
@@ -34,7 +35,7 @@ use crate::dice::OsDice;
 use crate::disk::{FolderDisk, FolderError};
 use crate::heart::Contact;
 use crate::index::SledIndex;
-use crate::keys::{KeyError, KeyFolder, OBLIVIOUS, STORE};
+use crate::keys::{COSIGNING, KeyError, KeyFolder, OBLIVIOUS, STORE};
 use crate::network::PeerKey;
 use seat::SeatKeys;
 pub use statements::Statements;
@@ -43,6 +44,8 @@ pub use statements::Statements;
 pub const STORE_FOLDER: &str = "store";
 /// The folder of the index inside the data folder.
 pub const INDEX_FOLDER: &str = "index";
+/// How often a member goes to its witnesses.
+const COSIGN_EVERY: Span = Span::from_s(60);
 /// How many points a pseudonymiser evaluates for one office or hospital in a day.
 const POINTS_DAILY_MAX: u64 = 200;
 
@@ -254,6 +257,8 @@ impl Ground {
         now: Now,
     ) -> Result<Office, AssembleError> {
         let machine = self.machine(&keys, gate, now)?;
+        let is_member = !is_enrolled(&keys.party);
+        let cosigning = is_member.then(|| Cosigning::new(keys.seat, COSIGN_EVERY, now.steady));
         let sealing = keys.sealing_by_id();
         let identity = Identity {
             seat: keys.seat,
@@ -264,8 +269,9 @@ impl Ground {
             label: keys.label,
             suite: Suite::XWing,
             fresh_encapsulations: false,
+            life: limits::REQUEST_LIFE,
         };
-        Ok(Office { requester: Requester::new(identity), machine, sealing, statement })
+        Ok(Office { requester: Requester::new(identity), machine, sealing, statement, cosigning })
     }
 
     fn machine(&mut self, keys: &SeatKeys, gate: &Gate, now: Now) -> Result<Option<Box<dyn Machine>>, AssembleError> {
@@ -286,8 +292,11 @@ impl Ground {
                 let key = keys.other(OBLIVIOUS)?.clone();
                 Some(Box::new(pseudonymiser::Pseudonymiser::new(desk, key, POINTS_DAILY_MAX)))
             }
-            // The witness's machine takes its place here.
-            (PartyKind::Witness, _) => None,
+            (PartyKind::Witness, _) => {
+                let name = witness::name_of(&keys.party).ok_or_else(|| no_key("seats", "party"))?;
+                let secret = keys.other(COSIGNING)?.clone();
+                Some(Box::new(witness::Witness::new(desk, name, secret, Arc::new(Real))))
+            }
             (PartyKind::Insurer | PartyKind::Office | PartyKind::Hospital, _)
             | (PartyKind::Authority | PartyKind::Issuer, _) => None,
         })
@@ -385,10 +394,10 @@ fn public(secret: &protocol::primitives::Secret) -> PublicKey {
     PublicKey::from_bytes(Real.signing_public(secret))
 }
 
-/// The name of a sealing key: `sealing-xwing…`, `sealing-x25519…`, or `sealing-` and the key id.
+/// The name of a sealing key: `sealing-x-wing…`, `sealing-x25519…`, or `sealing-` and the key id.
 fn suite_of(name: &str, secret: &protocol::primitives::Secret) -> Option<Suite> {
     [Suite::XWing, Suite::X25519].into_iter().find(|suite| {
-        let word = if *suite == Suite::XWing { "xwing" } else { "x25519" };
+        let word = if *suite == Suite::XWing { "x-wing" } else { "x25519" };
         let has_id = || {
             let key = Real.sealing_key(*suite, secret).ok();
             key.is_some_and(|key| name == protocol::key::KeyId::of(KeyUse::sealing(*suite), &key.public()).to_string())

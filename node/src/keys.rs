@@ -41,6 +41,8 @@ pub const SEALING_PREFIX: &str = "sealing-";
 pub const LABEL: &str = "label";
 /// The key of the oblivious function, of a pseudonymiser only.
 pub const OBLIVIOUS: &str = "oblivious";
+/// What a witness cosigns with.
+pub const COSIGNING: &str = "cosigning";
 /// What the store is sealed with. The first seat's holds for the process.
 pub const STORE: &str = "store";
 

@@ -552,8 +552,8 @@ impl Host {
         out.push(Effect::Alarm("a member did not admit us"));
         let link = self.links.get_mut(&connection)?;
         let seat = link.hellos.remove(&number)?;
-        if link.hellos.is_empty() && link.welcomed.is_empty() {
-            // Of no use; the next connection may find the member better informed.
+        if link.outbound && link.hellos.is_empty() && link.welcomed.is_empty() {
+            // Of no use; the next one may find the member better informed.
             out.push(Effect::Close { connection });
         }
         let dialled = self.dialled.get_mut(&link.peer)?;

@@ -73,6 +73,7 @@ fn access_to_json(access: &Access) -> Value {
 const fn explain(failure: &Failure) -> (&'static str, &'static str) {
     match failure {
         Failure::Unreachable(_) => ("TSG-2001", "照会先に接続できませんでした。"),
+        Failure::NotAdmitted(_) => ("TSG-2011", "照会先がこの事業所を認めていません。資格証を確認してください。"),
         Failure::NotParticipating(_) => ("TSG-2002", "この保険者はまだ参加していません。"),
         Failure::NoSuchInsurer => ("TSG-2003", "この保険者番号に対応する参加者がいません。"),
         Failure::NoHome => ("TSG-2004", "所在が登録されていません。"),
