@@ -74,6 +74,7 @@ pub fn office(desk: Arc<Desk>) -> Router {
         .route("/v1/credential", put(operate::credential))
         .route("/v1/status", get(operate::status))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
+        .route("/v1/ledger/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/leaves", get(ledger::leaves))
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), door::check_token));
     guarded

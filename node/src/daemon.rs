@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use protocol::requester::Identity;
 use protocol::store::StoreError;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -87,7 +88,43 @@ fn try_run(config_path: &Path, check: bool) -> Result<(), Fault> {
     start(&config, tokens, ground)
 }
 
-fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Fault> {
+/// A beating heart and the way to it, without an API in front.
+#[derive(Debug)]
+pub struct Parts {
+    /// The way in; [`Inbox::stop`] ends the heart.
+    pub inbox: Arc<Inbox>,
+    /// The figures.
+    pub metrics: Metrics,
+}
+
+/// Starts the node of a configuration without an API, its requesters changed by `adjust`: for measuring.
+///
+/// # Errors
+/// A text saying what cannot be started.
+pub fn start_parts(config_path: &Path, adjust: &dyn Fn(&mut Identity)) -> Result<Parts, String> {
+    let config = NodeConfig::read(config_path).map_err(|error| error.to_string())?;
+    let ground = Ground::read(&config).map_err(|error| error.to_string())?;
+    let made = make(&config, ground, adjust).map_err(|(_code, what)| what)?;
+    let parts = Parts { inbox: Arc::clone(&made.inbox), metrics: made.metrics.clone() };
+    thread::Builder::new()
+        .name("heart".to_owned())
+        .spawn(move || made.heart.run())
+        .map_err(|error| error.to_string())?;
+    Ok(parts)
+}
+
+/// Everything that runs, before it runs.
+struct Made {
+    heart: Heart,
+    inbox: Arc<Inbox>,
+    vitals: Arc<Vitals>,
+    clock: Arc<Clock>,
+    metrics: Metrics,
+    network: Arc<Network>,
+    seats: std::collections::BTreeMap<protocol::store::Seat, protocol::id::party::PartyId>,
+}
+
+fn make(config: &NodeConfig, ground: Ground, adjust: &dyn Fn(&mut Identity)) -> Result<Made, Fault> {
     let clock = Arc::new(Clock::start());
     let metrics = Metrics::new().map_err(own)?;
     let inbox = Arc::new(Inbox::new(usize::try_from(config.network.frames_waiting_max).unwrap_or(usize::MAX)));
@@ -95,12 +132,31 @@ fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Faul
     let contacts = ground.contacts.clone();
     let network = Arc::new(start_network(config, &ground, &inbox)?);
     let assembled = ground.assemble(config, network.listening(), clock.now()).map_err(bad)?;
-    let Assembled { host, store, opened, seats, statements } = assembled;
+    let Assembled { mut host, store, opened, seats, statements } = assembled;
+    host.adjust(adjust);
     tracing::info!(?opened, "the store is open");
     if opened.index_rebuilt {
         metrics.count_index_rebuild();
     }
     let workers = Workers::start(config.machine.workers, &inbox, &clock).map_err(own)?;
+    let heart = Heart {
+        host,
+        store,
+        seats: seats.clone(),
+        statements,
+        contacts,
+        network: Arc::clone(&network),
+        workers,
+        inbox: Arc::clone(&inbox),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+        vitals: Arc::clone(&vitals),
+    };
+    Ok(Made { heart, inbox, vitals, clock, metrics, network, seats })
+}
+
+fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Fault> {
+    let Made { heart, inbox, vitals, clock, metrics, network, seats } = make(config, ground, &|_identity| {})?;
     let by_party = seats
         .iter()
         .zip(&config.seats)
@@ -111,25 +167,12 @@ fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Faul
         inbox: Arc::clone(&inbox),
         vitals: Arc::clone(&vitals),
         clock: Arc::clone(&clock),
-        metrics: metrics.clone(),
+        metrics,
         network: Arc::clone(&network),
         tokens,
         hosts: config.api.hosts.clone(),
         seats: by_party,
         first,
-    };
-    let heart = Heart {
-        host,
-        store,
-        seats,
-        statements,
-        contacts,
-        network: Arc::clone(&network),
-        workers,
-        inbox: Arc::clone(&inbox),
-        clock: Arc::clone(&clock),
-        metrics,
-        vitals: Arc::clone(&vitals),
     };
     watch_turns(&vitals, &clock).map_err(own)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

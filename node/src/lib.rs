@@ -6,7 +6,7 @@ pub mod api;
 pub mod assemble;
 pub mod clock;
 pub mod config;
-mod daemon;
+pub mod daemon;
 pub mod dice;
 pub mod disk;
 pub mod heart;

@@ -22,7 +22,7 @@ use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
-use crate::requester::Requester;
+use crate::requester::{Identity, Requester};
 use crate::store::staged::Staged;
 use crate::store::{Key, Seat, Store, StoreError};
 use crate::table;
@@ -228,6 +228,11 @@ impl Host {
         };
         host.keep_links();
         host
+    }
+
+    /// Changes what the requesters know of themselves, before anything is asked.
+    pub fn adjust(&mut self, adjust: &dyn Fn(&mut Identity)) {
+        self.offices.values_mut().for_each(|office| office.requester.adjust(adjust));
     }
 
     /// Whom this process believes.

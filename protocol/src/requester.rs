@@ -143,6 +143,11 @@ impl Requester {
         &self.identity
     }
 
+    /// Changes what it knows of itself.
+    pub fn adjust(&mut self, adjust: &dyn Fn(&mut Identity)) {
+        adjust(&mut self.identity);
+    }
+
     /// Takes a renewed credential.
     pub fn renew(&mut self, credential: Vec<u8>) {
         self.identity.credential = Some(credential);

@@ -156,6 +156,11 @@ impl Invented {
         Self { setting: Arc::clone(setting), index, identity, course, life }
     }
 
+    /// The insurer on the card.
+    pub fn insurer(&self) -> InsurerNumber {
+        self.setting.insurer
+    }
+
     /// The number on the card.
     pub const fn insured(&self) -> &InsuredNumber {
         &self.identity.insured

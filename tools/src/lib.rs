@@ -14,3 +14,5 @@ pub mod authority;
 pub mod credential;
 pub mod network;
 pub mod member;
+pub mod demo;
+pub mod bench;

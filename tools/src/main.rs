@@ -39,6 +39,60 @@ enum Verb {
     /// 資格証の発行・更新・失効
     #[command(subcommand)]
     Credential(CredentialVerb),
+    /// ノードを動かす(tsunagi-node と同じもの)
+    Run {
+        /// 設定ファイル
+        #[arg(long)]
+        config: PathBuf,
+        /// 設定と鍵を確かめるだけで起動しない
+        #[arg(long)]
+        check: bool,
+    },
+    /// この計算機の上に本物の網を立ち上げ、十一の場面を見せる
+    Demo {
+        /// 物語が終わったら網も止めて終わる
+        #[arg(long)]
+        once: bool,
+        /// 自治体ごとの架空の人の数
+        #[arg(long, default_value_t = 1000)]
+        persons: u64,
+    },
+    /// 計測する
+    #[command(subcommand)]
+    Bench(BenchVerb),
+}
+
+#[derive(Subcommand)]
+enum BenchVerb {
+    /// 照会一件の速さと費用を、二つのプロセスの間で測る
+    Ask {
+        /// 測る秒数
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+        /// 同時に待つ照会の数
+        #[arg(long, default_value_t = 64)]
+        concurrency: usize,
+        /// 毎秒の照会数(開いた負荷。遅れも時間に数える)
+        #[arg(long)]
+        rate: Option<u64>,
+        /// 暗号の組
+        #[arg(long, value_enum, default_value_t = SuiteWord::Xwing)]
+        suite: SuiteWord,
+        /// 照会ごとに新しく鍵をカプセル化する
+        #[arg(long)]
+        fresh_kem: bool,
+        /// 架空の人の数
+        #[arg(long, default_value_t = 100_000)]
+        persons: u64,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SuiteWord {
+    /// X25519 と ML-KEM-768
+    Xwing,
+    /// X25519
+    X25519,
 }
 
 #[derive(Subcommand)]
@@ -221,7 +275,12 @@ struct IssueArgs {
 
 fn main() -> ExitCode {
     let command = Command::parse();
-    let outcome = run(command.verb);
+    let outcome = match command.verb {
+        Verb::Run { config, check } => return node::run(&config, check),
+        Verb::Demo { once, persons } => return play(tools::demo::Choice { once, json: command.json, persons }),
+        Verb::Bench(verb) => return measure(verb),
+        verb => run(verb),
+    };
     match tell(&outcome, command.json) {
         Ok(()) => match outcome {
             Ok(report) => ExitCode::from(u8::from(!report.good)),
@@ -254,6 +313,39 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
         },
         Verb::Member(verb) => run_member(verb, now),
         Verb::Credential(verb) => run_credential(verb, now),
+        Verb::Run { .. } | Verb::Demo { .. } | Verb::Bench(_) => unreachable!("taken before"),
+    }
+}
+
+fn play(choice: tools::demo::Choice) -> ExitCode {
+    match tools::demo::play(choice) {
+        Ok(is_good) => ExitCode::from(u8::from(!is_good)),
+        Err(what) => {
+            let _told = writeln!(std::io::stderr(), "デモを始められません: {what}");
+            ExitCode::from(Code::File.exit())
+        }
+    }
+}
+
+fn measure(verb: BenchVerb) -> ExitCode {
+    let BenchVerb::Ask { seconds, concurrency, rate, suite, fresh_kem, persons } = verb;
+    let suite = match suite {
+        SuiteWord::Xwing => protocol::primitives::Suite::XWing,
+        SuiteWord::X25519 => protocol::primitives::Suite::X25519,
+    };
+    let choice = tools::bench::Choice { seconds, concurrency, rate, suite, fresh_kem, persons };
+    let talk = |text: &str| {
+        let _told = writeln!(std::io::stderr(), "{text}");
+    };
+    match tools::bench::ask(choice, &talk) {
+        Ok(report) => {
+            let _told = writeln!(std::io::stdout(), "{report:#}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            talk(&format!("計測できません: {what}"));
+            ExitCode::from(Code::File.exit())
+        }
     }
 }
 

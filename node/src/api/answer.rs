@@ -50,8 +50,9 @@ fn answered_to_json(answered: &Answered) -> Value {
             }
         },
         Outcome::History(accesses) => value["history"] = accesses.iter().map(access_to_json).collect(),
-        // No ask of local software leads to these.
-        Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Registered => {}
+        Outcome::Registered => value["registered"] = json!(true),
+        // No ask of local software ends in these.
+        Outcome::Entries(_) | Outcome::Evaluated(..) => {}
     }
     value
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use protocol::binding::Binding;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
 use protocol::date::Date;
 use protocol::id::handle::Handle;
+use protocol::id::insurer::InsurerNumber;
 use protocol::limits;
 use protocol::machine::{Ask, Wish};
 use protocol::message::Staff;
@@ -65,6 +67,9 @@ fn read_wish(value: &Value) -> Result<Wish, Trouble> {
     if value.get("history") == Some(&Value::Bool(true)) {
         return Ok(Wish::History);
     }
+    if let Some(home) = value.get("register") {
+        return read_registration(home);
+    }
     let listed = value.get("kinds").and_then(Value::as_array).ok_or(Trouble::field("kinds"))?;
     if listed.is_empty() || listed.len() > limits::KINDS_PER_QUESTION_MAX {
         return Err(Trouble::field("kinds"));
@@ -80,6 +85,14 @@ fn read_wish(value: &Value) -> Result<Wish, Trouble> {
         Some(at) => Some(at.as_u64().map(Timestamp::from_unix_ms).ok_or(Trouble::field("known_at_ms"))?),
     };
     Ok(Wish::Records { kinds, valid_on, known_at })
+}
+
+/// An insurer registers in the directory that the person's home is here.
+fn read_registration(value: &Value) -> Result<Wish, Trouble> {
+    let insurer = InsurerNumber::parse(text(value, "register.home", "home")?).ok_or(Trouble::field("register.home"))?;
+    let from = Date::parse(text(value, "register.from", "from")?).ok_or(Trouble::field("register.from"))?;
+    let number = value.get("number").and_then(Value::as_u64).ok_or(Trouble::field("register.number"))?;
+    Ok(Wish::Registration { home: Binding { insurer, from }, number })
 }
 
 fn text<'v>(value: &'v Value, path: &str, name: &str) -> Result<&'v str, Trouble> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
@@ -19,6 +20,16 @@ pub(super) async fn checkpoint(State(desk): State<Arc<Desk>>, RawQuery(text): Ra
     let query = Query::parse(text.as_deref())?;
     let seat = desk.seat(query.get("seat"))?;
     desk.wish(|waits| Local::Checkpoint(seat, waits)).await
+}
+
+/// `GET /v1/ledger/cosigned?seat=`: the newest head each witness cosigned, as a list of signed notes.
+pub(super) async fn cosigned(
+    State(desk): State<Arc<Desk>>,
+    RawQuery(text): RawQuery,
+) -> Result<Json<Vec<String>>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    desk.wish(|waits| Local::Cosigned(seat, waits)).await.map(Json)
 }
 
 /// `GET /v1/ledger/leaves?seat=&from=&count=`: leaves one behind the other, all of one length.

@@ -6,11 +6,13 @@ use protocol::credential::Credential;
 use protocol::gate::Condition;
 use protocol::gate::Notice;
 use protocol::host::Input;
+use protocol::id::party::{PartyId, PartyKind};
 use protocol::machine::{Ask, AskId, Ending, Event};
 use protocol::primitives::Real;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, StoreError};
 use protocol::time::Now;
+use protocol::witness::cosigned_key;
 use tokio::sync::oneshot::Sender;
 
 use super::Beat;
@@ -34,6 +36,10 @@ pub enum Local {
     Leaves(Seat, u64, u64, Sender<Vec<u8>>),
     /// To read the signed head.
     Checkpoint(Seat, Sender<String>),
+    /// To read the heads that witnesses cosigned.
+    Cosigned(Seat, Sender<Vec<String>>),
+    /// To know whether something can be sealed to a member.
+    Knows(PartyId, Sender<bool>),
     /// To see how the node is.
     Status(Sender<Status>),
 }
@@ -99,6 +105,10 @@ impl Beat {
                     tell(waits, head.note.as_str().to_owned());
                 }
             }
+            Local::Cosigned(seat, waits) => tell(waits, self.cosigned(seat, now)?),
+            Local::Knows(party, waits) => {
+                tell(waits, self.heart.host.gate().statement(&party, now.wall).is_some());
+            }
             Local::Status(waits) => tell(waits, self.status(now)),
         }
         Ok(())
@@ -131,6 +141,18 @@ impl Beat {
             bytes.extend(batch.leaf(index)?.0.to_bytes());
         }
         Ok(bytes)
+    }
+
+    fn cosigned(&self, seat: Seat, now: Now) -> Result<Vec<String>, StoreError> {
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
+        let mut notes = Vec::new();
+        for member in self.heart.host.gate().roster().of_kind(PartyKind::Witness) {
+            let note = batch.get(&cosigned_key(seat, &member.party))?;
+            notes.extend(note.and_then(|bytes| String::from_utf8(bytes).ok()));
+        }
+        Ok(notes)
     }
 
     fn status(&self, now: Now) -> Status {

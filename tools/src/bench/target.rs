@@ -123,11 +123,11 @@ impl Target {
         let line = &self.line;
         Ok(Figures {
             fdatasyncs: line.figure("tsunagi_fdatasyncs_total", "")?,
-            batches: line.figure("tsunagi_batch_size_count", "")?,
-            batched: line.figure("tsunagi_batch_size_sum", "")?,
-            buckets: line.buckets("tsunagi_batch_size_bucket")?,
-            remembered: line.figure("tsunagi_policy_memo_total", "hit")?,
-            ruled: line.figure("tsunagi_policy_memo_total", "miss")?,
+            batches: line.figure("tsunagi_batch_events_count", "")?,
+            batched: line.figure("tsunagi_batch_events_sum", "")?,
+            buckets: line.buckets("tsunagi_batch_events_bucket")?,
+            remembered: line.figure("tsunagi_memo_hits_total", "policy")?,
+            ruled: line.figure("tsunagi_memo_misses_total", "policy")?,
         })
     }
 

@@ -207,10 +207,10 @@ fn captured_request(stage: &mut Stage) -> Result<Step, String> {
     let frame = laptop.captured().ok_or("nothing was captured")?;
     let line = stage.line(CITY)?;
     let size = line.ledger_size()?;
-    let dropped_before = line.figure("tsunagi_drops_total", "not-admitted")?;
+    let dropped_before = line.figure("tsunagi_drops_total", "not_admitted")?;
     let heard = laptop::send_as_stranger(&stage.address(CITY)?, &frame, Duration::from_secs(3))?;
     let was_answered = heard.iter().any(|frame| matches!(frame, Frame::Answer(..)));
-    let dropped = line.figure("tsunagi_drops_total", "not-admitted")? - dropped_before;
+    let dropped = line.figure("tsunagi_drops_total", "not_admitted")? - dropped_before;
     let from_another = if dropped >= 1.0 && !was_answered { "dropped" } else { "answered" };
 
     let again = laptop.send_again(&frame, Duration::from_secs(5))?.ok_or("the repeat got no answer")?;
