@@ -45,7 +45,7 @@ pub const STORE_FOLDER: &str = "store";
 /// The folder of the index inside the data folder.
 pub const INDEX_FOLDER: &str = "index";
 /// How often a member goes to its witnesses.
-const COSIGN_EVERY: Span = Span::from_s(60);
+const COSIGN_EVERY: Span = Span::from_s(10);
 /// How many points a pseudonymiser evaluates for one office or hospital in a day.
 const POINTS_DAILY_MAX: u64 = 200;
 

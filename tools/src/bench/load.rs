@@ -109,7 +109,12 @@ impl Measured {
     /// The latency that this share of questions did not exceed, in milliseconds.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let last = super::as_f64(u64::try_from(self.latencies_us.len().saturating_sub(1)).unwrap_or(0));
-        #[expect(clippy::as_conversions, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+        #[expect(
+            clippy::as_conversions,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a place in a list"
+        )]
         let at = (last * share).round() as usize;
         self.latencies_us.get(at).map_or(0.0, |us| super::as_f64(*us) / 1000.0)
     }

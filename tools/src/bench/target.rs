@@ -21,9 +21,9 @@ use protocol::roster::IssuerLimits;
 use simulations::population;
 
 use crate::demo::line::{Line, wait_until};
+use crate::files;
 use crate::network::{self, Founded};
 use crate::plan::{self, Plan, PlannedHolder, PlannedMember, Ports};
-use crate::files;
 
 /// The municipality under load.
 #[derive(Debug)]
@@ -139,7 +139,8 @@ impl Target {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no figure of memory")?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().map_err(|_error| "no figure of memory".to_owned())?;
+        let kib: f64 =
+            line.trim().trim_end_matches("kB").trim().parse().map_err(|_error| "no figure of memory".to_owned())?;
         Ok(kib / 1024.0)
     }
 
@@ -167,7 +168,9 @@ impl Target {
         let mut records = 0;
         let wanted = usize::try_from(persons).unwrap_or(usize::MAX);
         for person in population::persons(&population) {
-            if person.care_level().is_none() || !person.relationships().iter().any(|tie| tie.party.to_string() == OFFICE) {
+            if person.care_level().is_none()
+                || !person.relationships().iter().any(|tie| tie.party.to_string() == OFFICE)
+            {
                 continue;
             }
             self.persons.push(PersonId::new(insurer, person.insured().clone()));
@@ -186,7 +189,10 @@ impl Target {
         }
         let peak = self.rss_mib()?;
         let count = self.persons.len();
-        talk(&format!("{count} 人、記録 {records} 件、{:.1} 秒、使用メモリ {peak:.0} MiB", began.elapsed().as_secs_f64()));
+        talk(&format!(
+            "{count} 人、記録 {records} 件、{:.1} 秒、使用メモリ {peak:.0} MiB",
+            began.elapsed().as_secs_f64()
+        ));
         Ok(())
     }
 
@@ -212,7 +218,8 @@ impl Drop for Target {
 impl Figures {
     /// What was counted since `before`.
     pub fn since(&self, before: &Self) -> Self {
-        let earlier = |bound: f64| before.buckets.iter().find(|(at, _count)| *at == bound).map_or(0.0, |(_at, count)| *count);
+        let earlier =
+            |bound: f64| before.buckets.iter().find(|(at, _count)| *at == bound).map_or(0.0, |(_at, count)| *count);
         Self {
             fdatasyncs: self.fdatasyncs - before.fdatasyncs,
             batches: self.batches - before.batches,
@@ -274,7 +281,10 @@ fn start(founded: &Founded, party: &PartyId) -> Result<(Child, Line, Duration), 
 fn plan() -> Result<Plan, String> {
     let party = |text: &str| plan::party(text).map_err(|trouble| trouble.to_string());
     let member = |party: PartyId, bootstrap: bool, issues: Option<IssuerLimits>| PlannedMember {
-        insurers: InsurerNumber::parse(party.number()).filter(|_| party.kind() == PartyKind::Insurer).into_iter().collect(),
+        insurers: InsurerNumber::parse(party.number())
+            .filter(|_| party.kind() == PartyKind::Insurer)
+            .into_iter()
+            .collect(),
         name: party.to_string(),
         party,
         participates_from: Date::MIN,
@@ -282,7 +292,8 @@ fn plan() -> Result<Plan, String> {
         ports: FREE,
         bootstrap,
     };
-    let limits = IssuerLimits { kind: PartyKind::Office, prefixes: vec!["13".to_owned()], services: ServiceKind::ALL.to_vec() };
+    let limits =
+        IssuerLimits { kind: PartyKind::Office, prefixes: vec!["13".to_owned()], services: ServiceKind::ALL.to_vec() };
     Ok(Plan {
         threshold: 1,
         signers: 1,

@@ -80,7 +80,8 @@ impl Laptop {
         let secret = StoreSecret::derive(&Secret::random(&mut OsDice));
         let opened = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::new(Real));
         let (store, _report) = opened.map_err(|error| error.to_string())?;
-        let signing_public = PublicKey::from_bytes(protocol::primitives::Primitives::signing_public(&Real, &papers.signing));
+        let signing_public =
+            PublicKey::from_bytes(protocol::primitives::Primitives::signing_public(&Real, &papers.signing));
         let identity = Identity {
             seat: SEAT,
             party: papers.party,
@@ -158,7 +159,11 @@ impl Laptop {
     ///
     /// # Errors
     /// A text if there is nothing to send again.
-    pub fn send_again(&mut self, frame: &[u8], limit: Duration) -> Result<Option<Result<Accepted, AnswerError>>, String> {
+    pub fn send_again(
+        &mut self,
+        frame: &[u8],
+        limit: Duration,
+    ) -> Result<Option<Result<Accepted, AnswerError>>, String> {
         let (number, _bytes) = self.sent.last().ok_or("nothing was sent")?;
         let connection = self.connections.get(number).ok_or("the connection is gone")?;
         self.raw.clear();
@@ -271,11 +276,7 @@ impl Laptop {
 ///
 /// # Errors
 /// A text if no connection could be made.
-pub fn send_as_stranger(
-    to: &(PublicKey, Vec<String>),
-    bytes: &[u8],
-    limit: Duration,
-) -> Result<Vec<Frame>, String> {
+pub fn send_as_stranger(to: &(PublicKey, Vec<String>), bytes: &[u8], limit: Duration) -> Result<Vec<Frame>, String> {
     let (deliver, events) = channel();
     let network = start_network(&Secret::random(&mut OsDice), move |event| deliver.send(event).is_ok())?;
     network.dial(PeerKey(*to.0.as_bytes()), &to.1);
@@ -308,7 +309,10 @@ pub fn flip_one_bit(frame: &[u8]) -> Option<Vec<u8>> {
     frame::parse(&flipped).ok().map(|frame| cbor::encode(&frame))
 }
 
-fn start_network(transport: &Secret, deliver: impl Fn(NetworkEvent) -> bool + Send + Sync + 'static) -> Result<Network, String> {
+fn start_network(
+    transport: &Secret,
+    deliver: impl Fn(NetworkEvent) -> bool + Send + Sync + 'static,
+) -> Result<Network, String> {
     let config = NetworkConfig { listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned()], ..NetworkConfig::default() };
     let deliver = move |event| {
         deliver(event);

@@ -87,14 +87,8 @@ impl Stage {
         talk(&format!("鍵・名簿・規則を作りました: {}", folder.display()));
         let link: Link = read(&folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
         let roster = link.claimed().map_err(|error| error.to_string())?;
-        let mut stage = Self {
-            folder,
-            founded,
-            actors: BTreeMap::new(),
-            plans: BTreeMap::new(),
-            roster,
-            receipts: Vec::new(),
-        };
+        let mut stage =
+            Self { folder, founded, actors: BTreeMap::new(), plans: BTreeMap::new(), roster, receipts: Vec::new() };
         let nodes: Vec<_> =
             stage.founded.nodes.iter().filter(|node| node.party.to_string() != LAPTOP).cloned().collect();
         for node in nodes {
@@ -143,7 +137,11 @@ impl Stage {
         while_down();
         let after = self.start(&actor.node)?;
         let line = self.line(party)?;
-        if wait_until(READY_LIMIT, || line.is_ready()) { Ok((before, after)) } else { Err("it did not come back".to_owned()) }
+        if wait_until(READY_LIMIT, || line.is_ready()) {
+            Ok((before, after))
+        } else {
+            Err("it did not come back".to_owned())
+        }
     }
 
     /// Revokes an office at its issuer and makes the new status list known at the directory, from where it
@@ -167,7 +165,8 @@ impl Stage {
     pub fn laptop(&self) -> Result<Laptop, String> {
         let party = plan::party(LAPTOP).map_err(|trouble| trouble.to_string())?;
         let own = network::folder_of(&self.folder, &party);
-        let secrets = seat::load(&own.join("keys"), crate::credential::KEY_FILE).map_err(|trouble| trouble.to_string())?;
+        let secrets =
+            seat::load(&own.join("keys"), crate::credential::KEY_FILE).map_err(|trouble| trouble.to_string())?;
         let secret = |name: &str| seat::secret(&secrets, name).cloned().map_err(|trouble| trouble.to_string());
         let link: Link = read(&self.folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
         let chain = Chain::begin(self.founded.network, &link, &Real).map_err(|error| error.to_string())?;
@@ -193,7 +192,8 @@ impl Stage {
     /// A text if it is not on stage.
     pub fn address(&self, party: &str) -> Result<(PublicKey, Vec<String>), String> {
         let node = self.founded.nodes.iter().find(|node| node.party.to_string() == party).ok_or("no such node")?;
-        let secrets = seat::load(&node.folder.join("keys"), crate::credential::KEY_FILE).map_err(|trouble| trouble.to_string())?;
+        let secrets = seat::load(&node.folder.join("keys"), crate::credential::KEY_FILE)
+            .map_err(|trouble| trouble.to_string())?;
         let publics = seat::publics(&secrets).map_err(|trouble| trouble.to_string())?;
         Ok((publics.transport, node.addresses.clone()))
     }
@@ -262,7 +262,8 @@ impl Stage {
         let Ok(line) = self.line(PLANNER) else { return String::new() };
         let person = self.person(CITY, |person| is_client(person, PLANNER)).ok();
         let insured = person.map_or_else(String::new, |person| person.insured().expose().to_owned());
-        let token = network::folder_of(&self.folder, &plan::party(PLANNER).unwrap_or_else(|_| unreachable!())).join("api-tokens");
+        let token = network::folder_of(&self.folder, &plan::party(PLANNER).unwrap_or_else(|_| unreachable!()))
+            .join("api-tokens");
         let question = json!({ "staff": { "id": "cm-1", "job": "care-manager" }, "purpose": "care-planning",
             "person": { "insurer": "131235", "insured": insured }, "kinds": ["certification-result"] });
         let mut text = format!(
@@ -386,7 +387,10 @@ fn plan() -> Result<Plan, String> {
     let member = |text: &str, name: &str, bootstrap: bool| -> Result<PlannedMember, String> {
         let party = plan::party(text).map_err(|trouble| trouble.to_string())?;
         Ok(PlannedMember {
-            insurers: InsurerNumber::parse(party.number()).filter(|_| text.starts_with("insurer")).into_iter().collect(),
+            insurers: InsurerNumber::parse(party.number())
+                .filter(|_| text.starts_with("insurer"))
+                .into_iter()
+                .collect(),
             party,
             name: name.to_owned(),
             participates_from: Date::MIN,

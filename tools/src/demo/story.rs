@@ -70,16 +70,36 @@ impl Step {
 
 /// The story.
 pub const SCENES: &[Scene] = &[
-    Scene { id: 1, name: "介護支援専門員が、担当する利用者の認定結果と認定調査を読む", expected: READ, play: care_manager_reads },
-    Scene { id: 2, name: "訪問介護事業所が同じ人の認定調査を求め、断られる", expected: REFUSED, play: helpers_are_refused },
+    Scene {
+        id: 1,
+        name: "介護支援専門員が、担当する利用者の認定結果と認定調査を読む",
+        expected: READ,
+        play: care_manager_reads,
+    },
+    Scene {
+        id: 2,
+        name: "訪問介護事業所が同じ人の認定調査を求め、断られる",
+        expected: REFUSED,
+        play: helpers_are_refused,
+    },
     Scene {
         id: 3,
         name: "病院は意見書の依頼がなければ断られ、依頼があれば答えを得る。一人は医療保険の番号だけで見つかる",
         expected: HOSPITAL_STORY,
         play: hospital_with_and_without_order,
     },
-    Scene { id: 4, name: "同意のない人については、隠された項目つきで答えが返る", expected: MASKED, play: no_consent_is_masked },
-    Scene { id: 5, name: "支援措置を受けている人の住所と居所は、どこにも出ない", expected: HIDDEN, play: protected_person },
+    Scene {
+        id: 4,
+        name: "同意のない人については、隠された項目つきで答えが返る",
+        expected: MASKED,
+        play: no_consent_is_masked,
+    },
+    Scene {
+        id: 5,
+        name: "支援措置を受けている人の住所と居所は、どこにも出ない",
+        expected: HIDDEN,
+        play: protected_person,
+    },
     Scene {
         id: 6,
         name: "盗み取った照会を別の者が送る・期限後に送る・本人がもう一度送る",
@@ -87,10 +107,27 @@ pub const SCENES: &[Scene] = &[
         play: captured_request,
     },
     Scene { id: 7, name: "照会の1ビットが変わっている", expected: FLIPPED, play: one_flipped_bit },
-    Scene { id: 8, name: "資格証を失効させた事業所が照会する", expected: NOT_ADMITTED, play: revoked_office },
-    Scene { id: 9, name: "負荷の最中に自治体のノードを強制終了し、再起動する", expected: NOTHING_LOST, play: killed_in_mid_load },
-    Scene { id: 10, name: "自治体職員が隣人を見る。その人の閲覧履歴に残る", expected: IN_HISTORY, play: officer_looks_up_a_neighbour },
-    Scene { id: 11, name: "すべての台帳を検証し、立会の署名と受領証ひとつを手元で確かめる", expected: VERIFIED, play: everything_is_verified },
+    Scene {
+        id: 8, name: "資格証を失効させた事業所が照会する", expected: NOT_ADMITTED, play: revoked_office
+    },
+    Scene {
+        id: 9,
+        name: "負荷の最中に自治体のノードを強制終了し、再起動する",
+        expected: NOTHING_LOST,
+        play: killed_in_mid_load,
+    },
+    Scene {
+        id: 10,
+        name: "自治体職員が隣人を見る。その人の閲覧履歴に残る",
+        expected: IN_HISTORY,
+        play: officer_looks_up_a_neighbour,
+    },
+    Scene {
+        id: 11,
+        name: "すべての台帳を検証し、立会の署名と受領証ひとつを手元で確かめる",
+        expected: VERIFIED,
+        play: everything_is_verified,
+    },
 ];
 
 const READ: &str = "answered";
@@ -120,7 +157,11 @@ pub fn paragraph(scene: &Scene, step: &Step) -> String {
 
 /// The last line.
 pub fn closing(is_good: bool, took: Duration) -> String {
-    let verdict = if is_good { "すべて、あるべきとおりになりました。" } else { "あるべきとおりにならなかった場面があります。" };
+    let verdict = if is_good {
+        "すべて、あるべきとおりになりました。"
+    } else {
+        "あるべきとおりにならなかった場面があります。"
+    };
     format!("{verdict}({:.1} 秒)", took.as_secs_f64())
 }
 
@@ -147,9 +188,8 @@ fn hospital_with_and_without_order(stage: &mut Stage) -> Result<Step, String> {
     let has_order = |person: &Invented| is_client(person, HOSPITAL);
     let without = stage.person(CITY, |person| !tied(person, HOSPITAL) && person.care_level().is_some())?;
     let with = stage.person(CITY, has_order)?;
-    let by_medical = stage.person(CITY, |person| {
-        has_order(person) && person.medical().is_some() && person.insured() != with.insured()
-    })?;
+    let by_medical = stage
+        .person(CITY, |person| has_order(person) && person.medical().is_some() && person.insured() != with.insured())?;
     let line = stage.line(HOSPITAL)?;
     let ask = |person: &Invented| question(person, "doctor", "medical-opinion", &["insurance-card"]);
     let refused = line.ask(&ask(&without))?;
@@ -163,14 +203,22 @@ fn hospital_with_and_without_order(stage: &mut Stage) -> Result<Step, String> {
     let found = line.ask(&found)?;
     let seen = vec![
         format!("依頼のない人: {} / 依頼のある人: {}", word(&refused), word(&answered)),
-        format!("所在の登録: {}、医療保険の番号だけで照会: {} ({})", word(&registered), word(&found), responder(&found)),
+        format!(
+            "所在の登録: {}、医療保険の番号だけで照会: {} ({})",
+            word(&registered),
+            word(&found),
+            responder(&found)
+        ),
     ];
     Ok(Step::new(HOSPITAL_STORY, format!("{} {} {}", word(&refused), word(&answered), word(&found)), seen))
 }
 
 fn no_consent_is_masked(stage: &mut Stage) -> Result<Step, String> {
     let person = stage.person(CITY, |person| {
-        tied(person, PLANNER) && !person.has_consented() && person.protection().is_none() && person.care_level().is_some()
+        tied(person, PLANNER)
+            && !person.has_consented()
+            && person.protection().is_none()
+            && person.care_level().is_some()
     })?;
     let ask = question(&person, "care-manager", "care-planning", &["certification-result"]);
     let answer = stage.line(PLANNER)?.ask(&ask)?;
@@ -305,7 +353,8 @@ fn killed_in_mid_load(stage: &mut Stage) -> Result<Step, String> {
     let town = stage.line(TOWN)?;
     let leaves = town.leaves(0, town.ledger_size()?)?;
     let lost = told.iter().filter(|answer| !is_in(&leaves, answer)).count();
-    let outcome = if lost == 0 && told.len() >= 100 { NOTHING_LOST.to_owned() } else { format!("{lost} lost of {}", told.len()) };
+    let outcome =
+        if lost == 0 && told.len() >= 100 { NOTHING_LOST.to_owned() } else { format!("{lost} lost of {}", told.len()) };
     let seen = vec![format!(
         "プロセス {before} を SIGKILL、{after} として再起動。受領証のある回答 {} 件、台帳 {} 件、失われたもの {lost} 件",
         told.len(),
@@ -348,7 +397,10 @@ fn everything_is_verified(stage: &mut Stage) -> Result<Step, String> {
     let seen = vec![
         format!("台帳 {good}/{} 冊、葉 {entries} 枚を計算し直した", ledgers.len()),
         format!("立会が署名した江戸川区の台帳の大きさ: {size}"),
-        format!("受領証ひとつを手元で検証: {}", receipt.map_or_else(|why| why, |size| format!("大きさ {size} の台帳に含まれる"))),
+        format!(
+            "受領証ひとつを手元で検証: {}",
+            receipt.map_or_else(|why| why, |size| format!("大きさ {size} の台帳に含まれる"))
+        ),
     ];
     Ok(Step::new(VERIFIED, format!("{verified} {witnessed} {held}"), seen))
 }
@@ -452,4 +504,3 @@ fn has_survey(person: &Invented) -> bool {
 fn party(text: &str) -> Result<PartyId, String> {
     PartyId::parse(text).ok_or_else(|| format!("not a party: {text}"))
 }
-
