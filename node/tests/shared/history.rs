@@ -78,8 +78,13 @@ struct Visit {
 
 /// Opens the store in `folder` with its index in a folder below.
 pub(crate) fn open(folder: &Path) -> Result<(Store, Opened), StoreError> {
+    open_with(folder, &folder.join("index"))
+}
+
+/// Opens the store in `folder` with its index in `index`.
+pub(crate) fn open_with(folder: &Path, index: &Path) -> Result<(Store, Opened), StoreError> {
     let disk = FolderDisk::open(folder).expect("the folder is nobody else's");
-    let index = SledIndex::open(&folder.join("index"), CACHE_BYTES).map_err(StoreError::Index)?;
+    let index = SledIndex::open(index, CACHE_BYTES).map_err(StoreError::Index)?;
     let signers = SEATS.into_iter().map(|seat| {
         let party = PartyId::new(PartyKind::Insurer, &format!("13{}", seat.number())).unwrap();
         let origin = Origin::new(&Digest::of(b"network"), &party, 0);
