@@ -178,7 +178,7 @@ fn run_share(folder: &Path, share: usize) -> Vec<(usize, Outcome, String)> {
             return outcomes;
         }
         // A second death of one flip is a node that never starts again.
-        let again = std::mem::replace(&mut died_of, Some(next)) == Some(next);
+        let again = died_of.replace(next) == Some(next);
         assert!(!again, "flip {next} kills every process that opens it");
     }
 }
@@ -226,15 +226,15 @@ fn files_of(folder: &Path) -> Vec<Rotten> {
     rotten.collect()
 }
 
-/// Where flip number `number` goes: every file has its first; of the rest each second goes to any file, the
-/// others to any byte.
+/// Where flip number `number` goes: every file has its first; of the rest three in four go to any file, the
+/// fourth to any byte.
 fn flip(files: &[Rotten], number: usize) -> (&Rotten, u64) {
     let dice = derive(&u64::try_from(number).unwrap().to_be_bytes(), b"", b"flip of a store");
     let word = |at: usize| u64::from_be_bytes(dice.expose()[at..at + 8].try_into().unwrap());
     let total: u64 = files.iter().map(|file| file.len).sum();
     let file = if let Some(file) = files.get(number) {
         file
-    } else if number.is_multiple_of(2) || number % 4 == 1 {
+    } else if number % 4 != 3 {
         &files[usize::try_from(word(0) % u64::try_from(files.len()).unwrap()).unwrap()]
     } else {
         let mut at = word(0) % total;
