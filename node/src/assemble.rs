@@ -8,13 +8,16 @@ mod statements;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use protocol::batch::Batch;
 use protocol::cbor;
+use protocol::disk::Disk;
 use protocol::duty::Desk;
 use protocol::gate::{Gate, Notice};
 use protocol::host::{Host, Office, remembered_notices};
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::index::Index;
 use protocol::key::{KeyUse, PublicKey};
 use protocol::ledger::origin::Origin;
 use protocol::limits;
@@ -122,6 +125,8 @@ pub struct Assembled {
     pub seats: BTreeMap<Seat, PartyId>,
     /// Signs what members say of themselves.
     pub statements: Statements,
+    /// How often the disk was synced.
+    pub syncs: Arc<AtomicU64>,
 }
 
 impl Ground {
@@ -167,12 +172,12 @@ impl Ground {
         now: Now,
     ) -> Result<Assembled, AssembleError> {
         let mut gate = Gate::begin(self.chain.clone(), vec![Arc::clone(&self.link)]);
-        let (mut store, mut opened) = self.open(config, &gate)?;
+        let (mut store, mut opened, mut syncs) = self.open(config, &gate)?;
         gate = self.learn(gate, &store, now)?;
         if self.origins(&gate) != self.origins(&Gate::begin(self.chain.clone(), Vec::new())) {
             // A newer roster opened another epoch: heads are signed for that one.
             drop(store);
-            (store, opened) = self.open(config, &gate)?;
+            (store, opened, syncs) = self.open(config, &gate)?;
         }
         self.check_members(&gate)?;
         let mut statements = Statements::new(&self.seats, addresses);
@@ -188,11 +193,12 @@ impl Ground {
         }
         forget_unended(&mut offices, &mut store, now)?;
         let host = Host::new(gate, Arc::new(Real), offices);
-        Ok(Assembled { host, store, opened, seats: parties, statements })
+        Ok(Assembled { host, store, opened, seats: parties, statements, syncs })
     }
 
-    fn open(&self, config: &NodeConfig, gate: &Gate) -> Result<(Store, Opened), AssembleError> {
+    fn open(&self, config: &NodeConfig, gate: &Gate) -> Result<(Store, Opened, Arc<AtomicU64>), AssembleError> {
         let disk = FolderDisk::open(&config.data.join(STORE_FOLDER))?;
+        let syncs = disk.syncs();
         let cache = config.machine.index_cache_mib.saturating_mul(1 << 20);
         let index = SledIndex::open(&config.data.join(INDEX_FOLDER), cache)?;
         let origins = self.origins(gate);
@@ -201,7 +207,9 @@ impl Ground {
             origin,
             log_secret: keys.log.clone(),
         });
-        Ok(Store::open(Box::new(disk), Box::new(index), &self.store_secret, signers.collect(), Arc::new(Real))?)
+        let doors: (Box<dyn Disk>, Box<dyn Index>) = (Box::new(disk), Box::new(index));
+        let opened = Store::open(doors.0, doors.1, &self.store_secret, signers.collect(), Arc::new(Real))?;
+        Ok((opened.0, opened.1, syncs))
     }
 
     fn origins(&self, gate: &Gate) -> Vec<Origin> {

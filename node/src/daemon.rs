@@ -132,7 +132,7 @@ fn make(config: &NodeConfig, ground: Ground, adjust: &dyn Fn(&mut Identity)) -> 
     let contacts = ground.contacts.clone();
     let network = Arc::new(start_network(config, &ground, &inbox)?);
     let assembled = ground.assemble(config, network.listening(), clock.now()).map_err(bad)?;
-    let Assembled { mut host, store, opened, seats, statements } = assembled;
+    let Assembled { mut host, store, opened, seats, statements, syncs } = assembled;
     host.adjust(adjust);
     tracing::info!(?opened, "the store is open");
     if opened.index_rebuilt {
@@ -151,6 +151,7 @@ fn make(config: &NodeConfig, ground: Ground, adjust: &dyn Fn(&mut Identity)) -> 
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
         vitals: Arc::clone(&vitals),
+        syncs,
     };
     Ok(Made { heart, inbox, vitals, clock, metrics, network, seats })
 }

@@ -2,12 +2,14 @@
 //! writes, no mapping of memory. Knows nothing of what is in the files, and touches neither subfolders
 //! nor files whose names the protocol cannot speak.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use protocol::disk::{Disk, DiskError, FileName};
 use rustix::fs::{FallocateFlags, OFlags};
@@ -43,7 +45,7 @@ pub struct FolderDisk {
     handles: RefCell<Handles>,
     /// The first failed sync. What the kernel dropped then cannot be had back, so nothing more is done.
     failed: RefCell<Option<String>>,
-    syncs: Cell<u64>,
+    syncs: Arc<AtomicU64>,
     _lock: File,
 }
 
@@ -89,14 +91,14 @@ impl FolderDisk {
             folder,
             handles: RefCell::default(),
             failed: RefCell::new(None),
-            syncs: Cell::new(0),
+            syncs: Arc::default(),
             _lock: lock,
         })
     }
 
-    /// How many times a file was synced.
-    pub const fn syncs(&self) -> u64 {
-        self.syncs.get()
+    /// How many times a file was synced; goes on counting wherever the disk goes.
+    pub fn syncs(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.syncs)
     }
 
     fn check_usable(&self) -> Result<(), DiskError> {
@@ -146,7 +148,7 @@ impl FolderDisk {
 
     fn sync_handle(&self, name: &FileName, handle: &mut Handle) -> Result<(), DiskError> {
         handle.file.sync_data().map_err(|error| self.give_up(&format!("sync of {name}"), &error))?;
-        self.syncs.set(self.syncs.get().saturating_add(1));
+        self.syncs.fetch_add(1, Ordering::Relaxed);
         if handle.nameless {
             self.sync_folder()?;
             handle.nameless = false;
@@ -213,7 +215,7 @@ impl Disk for FolderDisk {
             // Gives back what was reserved: a published file no longer grows.
             handle.cut(handle.len).map_err(|error| fault(&error))?;
             handle.file.sync_data().map_err(|error| self.give_up(&format!("sync of {draft}"), &error))?;
-            self.syncs.set(self.syncs.get().saturating_add(1));
+            self.syncs.fetch_add(1, Ordering::Relaxed);
             handle.dirty = false;
             Ok(())
         })?;
@@ -440,7 +442,7 @@ mod tests {
             }
         }
         assert!(disk.handles.borrow().open.len() <= HANDLES_MAX);
-        assert!(disk.syncs() >= 20, "a dirty file was closed without a sync");
+        assert!(disk.syncs().load(Ordering::Relaxed) >= 20, "a dirty file was closed without a sync");
         drop(disk);
         let disk = FolderDisk::open(&folder.path().join("data")).unwrap();
         assert!(disk.list().unwrap().iter().all(|(_, len)| *len == 2));

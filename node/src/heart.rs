@@ -10,6 +10,7 @@ pub mod vitals;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::cbor;
@@ -65,6 +66,8 @@ pub struct Heart {
     pub metrics: Metrics,
     /// What others may see of the heart.
     pub vitals: Arc<Vitals>,
+    /// How often the disk was synced.
+    pub syncs: Arc<AtomicU64>,
 }
 
 /// A member to stay connected to.
@@ -252,6 +255,7 @@ impl Beat {
 
     fn show(&self, now: Now) {
         let Heart { metrics, inbox, workers, store, seats, clock, .. } = &self.heart;
+        metrics.show_fdatasyncs(self.heart.syncs.load(Ordering::Relaxed));
         metrics.show_queue(Queue::Heart, inbox.waiting());
         metrics.show_queue(Queue::Work, workers.waiting());
         let leaves = seats.keys().filter_map(|seat| store.head(*seat)).map(|head| head.size).sum();

@@ -187,9 +187,9 @@ impl Metrics {
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// `syncs` more files were synced.
-    pub fn count_fdatasyncs(&self, syncs: u64) {
-        self.fdatasyncs.inc_by(syncs);
+    /// So many files were synced since the start.
+    pub fn show_fdatasyncs(&self, syncs: u64) {
+        self.fdatasyncs.inc_by(syncs.saturating_sub(self.fdatasyncs.get()));
     }
 
     /// The index was rebuilt.
@@ -366,7 +366,7 @@ mod tests {
         clone.count_drop(DropReason::Replayed);
         clone.count_memo(Memo::Context, false);
         clone.count_commit(3, Duration::from_micros(300));
-        clone.count_fdatasyncs(2);
+        clone.show_fdatasyncs(2);
         clone.show_queue(Queue::Heart, 5);
         clone.show_store(7, 8, 1 << 40);
         clone.show_clock_step(-40);

@@ -21,7 +21,7 @@ use crate::fact::{Nature, Relationship};
 use crate::gate::Gate;
 use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
-use crate::machine::{Action, Event, Machine, Outbox};
+use crate::machine::{Action, Count, Event, Machine, Outbox};
 use crate::message::{Access, Outcome, Question, Reading, Staff};
 use crate::policy;
 use crate::policy::judge::Judge;
@@ -107,7 +107,11 @@ impl Municipality {
                 protection: ProtectionState::on(&file.protections, today),
                 ..facts
             };
-            let permit = match policy::authorise(&mut self.judge, &facts, &file.person, *kind) {
+            let before = self.judge.remembered();
+            let authorised = policy::authorise(&mut self.judge, &facts, &file.person, *kind);
+            let is_new = self.judge.remembered() == before;
+            out.count(if is_new { Count::RulingMade } else { Count::RulingRemembered });
+            let permit = match authorised {
                 Ok(permit) => permit,
                 Err(Denial::PolicyBroken) => {
                     out.act(Action::Alarm("a policy could not be evaluated"));

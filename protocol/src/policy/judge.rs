@@ -67,6 +67,7 @@ pub struct Judge {
     published: Digest,
     in_force: Digest,
     rulings: BTreeMap<Facts, Ruling>,
+    remembered: u64,
 }
 
 impl Judge {
@@ -81,8 +82,15 @@ impl Judge {
         }
         let published = digest_of(sources, schema);
         let slices = RecordKind::ALL.into_iter().map(|kind| (kind, PolicySet::new())).collect();
-        let mut judge =
-            Self { words, slices, ids: BTreeSet::new(), published, in_force: published, rulings: BTreeMap::new() };
+        let mut judge = Self {
+            words,
+            slices,
+            ids: BTreeSet::new(),
+            published,
+            in_force: published,
+            rulings: BTreeMap::new(),
+            remembered: 0,
+        };
         for (file, text) in sources {
             for policy in judge.words.parse(file, text)? {
                 judge.add(file, policy)?;
@@ -138,6 +146,7 @@ impl Judge {
             return Ruling::denied(Denial::Unrelated);
         }
         if let Some(ruling) = self.rulings.get(facts) {
+            self.remembered = self.remembered.saturating_add(1);
             return ruling.clone();
         }
         let ruling = match self.evaluate(facts) {
@@ -153,6 +162,11 @@ impl Judge {
         }
         self.rulings.insert(*facts, ruling.clone());
         ruling
+    }
+
+    /// How many rulings were not made again but remembered.
+    pub const fn remembered(&self) -> u64 {
+        self.remembered
     }
 
     /// `None` if anything failed on the way.
