@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use protocol::digest::Digest;
 use protocol::index::{Changes, Index, IndexError, Row};
 
 /// The usual size of sled's cache, in bytes. sled takes about twice as much memory.
@@ -155,7 +156,7 @@ impl Index for SledIndex {
                 None => batch.remove(row_key(key)),
             }
         }
-        batch.insert(POSITION, position.to_be_bytes().as_slice());
+        batch.insert(POSITION, stored_position(position).as_slice());
         self.guarded(|db| db.apply_batch(batch))?;
         self.prove()
     }
@@ -163,10 +164,7 @@ impl Index for SledIndex {
     fn position(&self) -> Result<u64, IndexError> {
         match self.guarded(|db| db.get(POSITION))? {
             None => Ok(0),
-            Some(bytes) => {
-                let bytes = <[u8; 8]>::try_from(bytes.as_ref());
-                bytes.map(u64::from_be_bytes).map_err(|_error| IndexError("the position is not a number".to_owned()))
-            }
+            Some(bytes) => checked_position(&bytes).ok_or_else(|| IndexError("the position is damaged".to_owned())),
         }
     }
 
@@ -212,6 +210,18 @@ fn aside<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static
         mpsc::RecvTimeoutError::Timeout => IndexError(format!("{what} hangs")),
         mpsc::RecvTimeoutError::Disconnected => IndexError(format!("sled panicked while {what}")),
     })
+}
+
+/// A position and a checksum: a wrong one would be taken for a journal that lost its end.
+fn stored_position(position: u64) -> Vec<u8> {
+    let number = position.to_be_bytes();
+    let digest = Digest::of_parts(&[b"index position", &number]);
+    number.iter().chain(digest.as_bytes()).copied().take(2 * number.len()).collect()
+}
+
+fn checked_position(stored: &[u8]) -> Option<u64> {
+    let position = u64::from_be_bytes(*stored.first_chunk()?);
+    (stored_position(position) == stored).then_some(position)
 }
 
 fn row_key(key: &[u8]) -> Vec<u8> {
@@ -311,6 +321,24 @@ mod tests {
         assert_eq!((index.position(), index.get(b"a")), (Ok(0), Ok(None)));
         drop(index);
         assert_eq!(reopen(&folder).replaced(), None);
+    }
+
+    #[test]
+    fn a_flipped_position_is_noticed() {
+        let stored = stored_position(7);
+        assert_eq!(checked_position(&stored), Some(7));
+        for bit in 0..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(checked_position(&flipped), None, "bit {bit}");
+        }
+        let (folder, mut index) = fresh();
+        index.apply(&changes(&[("a", Some("1"))]), 7).unwrap();
+        // Whole for sled, and not what was put.
+        index.guarded(|db| db.insert(POSITION, 9_u64.to_be_bytes().as_slice())).unwrap();
+        assert!(index.position().is_err());
+        drop(index);
+        assert!(reopen(&folder).replaced().is_some());
     }
 
     #[test]

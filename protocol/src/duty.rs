@@ -152,7 +152,7 @@ fn settle(
     out: &mut Outbox,
 ) -> Result<(), StoreError> {
     let at = batch.now().wall;
-    let body = body(desk, verified, &finding, at);
+    let (finding, body) = within_bounds(desk, verified, finding, at);
     let answer = Digest::of(&body);
     let request = verified.request();
     let decision = decision(desk, verified, &finding, gate);
@@ -196,6 +196,19 @@ fn repeat(
             settle(desk, verified, route, narrowed, false, gate, batch, out)
         }
     }
+}
+
+/// The finding and its body, or a refusal if the body would not fit into an answer.
+fn within_bounds(desk: &Desk, verified: &Verified, finding: Finding, at: Timestamp) -> (Finding, Vec<u8>) {
+    let told = body(desk, verified, &finding, at);
+    // Salts, leaf, two proofs and a signed note are a few kilobytes; the padding may add a whole step.
+    let [.., step] = limits::ANSWER_STEPS_BYTES;
+    if told.len() <= limits::ANSWER_BYTES_MAX.saturating_sub(step.saturating_mul(2)) {
+        return (finding, told);
+    }
+    let refused = Finding::refused(Refusal::TooLong, finding.label, finding.shown.kinds);
+    let told = body(desk, verified, &refused, at);
+    (refused, told)
 }
 
 fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> Vec<u8> {

@@ -141,6 +141,8 @@ pub enum Drop {
     NoticeNotBelieved,
     /// An answer to nothing we asked.
     Unasked,
+    /// A stranger asked for more than its allowance.
+    TooMuch,
 }
 
 /// One organisation that the process serves.
@@ -179,6 +181,25 @@ struct Link {
     hellos: BTreeMap<u64, Seat>,
     welcomed: BTreeSet<Seat>,
     failures: VecDeque<Steady>,
+    asked: Allowance,
+}
+
+/// How often the other end of a connection may ask for what costs us before it is admitted: presentations,
+/// fetches and notices, within one minute.
+#[derive(Default)]
+struct Allowance {
+    since: Option<Steady>,
+    taken: u32,
+}
+
+impl Allowance {
+    fn take(&mut self, now: Steady) -> bool {
+        if self.since.is_none_or(|since| now.since(since) >= FAULT_WINDOW) {
+            *self = Self { since: Some(now), taken: 0 };
+        }
+        self.taken = self.taken.saturating_add(1);
+        self.taken <= ALLOWANCE_MAX
+    }
 }
 
 /// A member being dialled or connected, and what waits for it.
@@ -405,6 +426,7 @@ impl Host {
             hellos: BTreeMap::new(),
             welcomed: BTreeSet::new(),
             failures: VecDeque::new(),
+            asked: Allowance::default(),
         };
         if outbound {
             send(out, connection, &Frame::Fetch(self.gate.roster().version));
@@ -590,9 +612,15 @@ impl Host {
             self.fault(connection, Drop::MalformedFrame, now.steady, out);
             return None;
         };
+        let is_stranger = !link.outbound && link.standings.is_empty();
+        let costs = matches!(frame, Frame::Hello(..) | Frame::Fetch(_) | Frame::Notice(_));
+        let peer = link.peer;
+        if costs && is_stranger && !self.links.get_mut(&connection)?.asked.take(now.steady) {
+            self.fault(connection, Drop::TooMuch, now.steady, out);
+            return None;
+        }
         match frame {
             Frame::Hello(number, bytes) => {
-                let peer = link.peer;
                 let gate = Arc::clone(&self.gate);
                 let admit = Work::Admit { connection, number, peer, bytes: bytes.to_vec(), gate };
                 out.extend(self.home().map(|seat| Effect::Work(seat, Box::new(admit))));
@@ -888,6 +916,8 @@ const WAITING_MAX: usize = 65_536;
 const BUSY_MS: u64 = 200;
 /// How many faults within [`FAULT_WINDOW`] end a connection.
 const FAULTS_MAX: usize = 3;
+/// How often a stranger may present itself, fetch or bring news within [`FAULT_WINDOW`].
+const ALLOWANCE_MAX: u32 = 64;
 /// See [`FAULTS_MAX`].
 const FAULT_WINDOW: Span = Span::from_s(60);
 

@@ -67,7 +67,7 @@ impl Municipality {
     ) -> Result<Finding, StoreError> {
         match &verified.request().question {
             Question::Read(reading) => self.find_records(verified, reading, at, batch, out),
-            Question::History(person) => self.find_history(verified, person, batch),
+            Question::History(person) => self.find_history(verified, person, at, batch),
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
                 Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
             }
@@ -129,17 +129,24 @@ impl Municipality {
     }
 
     /// The person themself and their insurer's officers see who looked.
-    fn find_history(&self, verified: &Verified, person: &Handle, batch: &Batch<'_>) -> Result<Finding, StoreError> {
+    fn find_history(
+        &self,
+        verified: &Verified,
+        person: &Handle,
+        at: Timestamp,
+        batch: &Batch<'_>,
+    ) -> Result<Finding, StoreError> {
         let Some(label) = self.label_of(person, batch)? else {
             return Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()));
         };
-        let today = Date::from_timestamp_japan(batch.now().wall);
+        let today = Date::from_timestamp_japan(at);
         let facts = self.facts(verified, &[], RecordKind::InsuranceCard, today);
         if !(facts.is_officer() || facts.by_self) {
             return Ok(Finding::refused(Refusal::Unrelated, label, Vec::new()));
         }
         let steps = access_log::history(batch, label, HISTORY_STEPS_MAX)?;
-        let accesses = steps.into_iter().map(|(leaf, detail)| Access {
+        // Only what came before: the first answer's own leaf is not part of a repeat of it.
+        let accesses = steps.into_iter().filter(|(_leaf, detail)| detail.at < at).map(|(leaf, detail)| Access {
             at: detail.at,
             party: detail.decision.party,
             staff: Staff { id: detail.decision.staff, job: detail.decision.job, proof: None },

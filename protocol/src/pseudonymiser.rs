@@ -60,7 +60,9 @@ impl Pseudonymiser {
         let Question::Evaluate(points) = &verified.request().question else { return refused(Refusal::NotOurs) };
         let Some((evaluated, proof)) = evaluated else { return refused(Refusal::NotAcceptable) };
         let party = verified.standing().party();
-        if !self.spend(party, points.points.len(), at, batch)? {
+        // A repeat is answered as of its first instant, and its points are spent already.
+        let is_first = at == batch.now().wall;
+        if is_first && !self.spend(party, points.points.len(), at, batch)? {
             return refused(Refusal::OverBudget);
         }
         let evaluated = evaluated.iter().map(|point| minicbor::bytes::ByteArray::from(*point)).collect();

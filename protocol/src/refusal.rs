@@ -63,6 +63,10 @@ pub enum Refusal {
     #[n(14)]
     #[error("our roster or pulse is out of date")]
     OutOfDate,
+    /// The answer would be longer than an answer may be.
+    #[n(15)]
+    #[error("the answer would be too long")]
+    TooLong,
 }
 
 /// What the asker hears: one of few words.
@@ -90,6 +94,9 @@ pub enum Told {
     /// What was submitted breaks a rule.
     #[n(7)]
     NotAcceptable,
+    /// The answer would be too long: ask for fewer kinds.
+    #[n(8)]
+    TooLong,
 }
 
 impl Refusal {
@@ -103,6 +110,7 @@ impl Refusal {
             Self::OverBudget => Told::OverBudget,
             Self::PolicyBroken | Self::ClockUncertain | Self::OutOfDate => Told::Fault,
             Self::NotAcceptable => Told::NotAcceptable,
+            Self::TooLong => Told::TooLong,
         }
     }
 }
@@ -118,6 +126,7 @@ impl Told {
             Self::OverBudget => "over-budget",
             Self::Fault => "fault",
             Self::NotAcceptable => "not-acceptable",
+            Self::TooLong => "too-long",
         }
     }
 }

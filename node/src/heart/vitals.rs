@@ -100,7 +100,7 @@ pub(super) fn count(metrics: &Metrics, count: Count) {
 pub(super) const fn reason(reason: Drop) -> DropReason {
     match reason {
         Drop::MalformedFrame | Drop::MalformedEnvelope | Drop::OtherNetwork | Drop::NobodyHere => DropReason::Malformed,
-        Drop::NotAdmitted | Drop::NotBelieved(_) | Drop::NoticeNotBelieved => DropReason::NotAdmitted,
+        Drop::NotAdmitted | Drop::TooMuch | Drop::NotBelieved(_) | Drop::NoticeNotBelieved => DropReason::NotAdmitted,
         Drop::UnknownKey | Drop::EncapsulationWornOut | Drop::Unfit(Unfit::DoesNotOpen) => DropReason::DoesNotOpen,
         Drop::Unfit(_) => DropReason::DoesNotVerify,
         Drop::Unasked => DropReason::Stale,

@@ -76,7 +76,7 @@ fn aead(secret: &Secret, bytes: usize) -> f64 {
 
 /// The CPU a 4 KiB append and its fdatasync cost this process; the wait is the disk's.
 fn fdatasync() -> Result<f64, String> {
-    let path = std::env::temp_dir().join(format!("tsunagi-bench-{}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("tsunagi-sync-{}", std::process::id()));
     let mut file = std::fs::File::create(&path).map_err(|error| error.to_string())?;
     let before = super::asker::cpu_of_self()?;
     for _round in 0..ROUNDS {

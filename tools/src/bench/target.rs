@@ -155,7 +155,7 @@ impl Target {
         let population = population::Plan {
             insurer,
             // About one insured person in five is certified; only those are asked about.
-            persons: persons.saturating_mul(7),
+            persons: persons.saturating_mul(9),
             seed: 2026,
             today,
             offices: vec![office],
