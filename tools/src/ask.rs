@@ -164,7 +164,7 @@ impl Lines {
         let author = version.author.as_ref().map_or_else(|| "(伏せています)".to_owned(), ToString::to_string);
         self.add(1, &format!("● {}〜{until}", version.valid_from.to_japanese()));
         let status = status(version.status);
-        self.add(2, &format!("第 {} 版 {status}、{author} が {} に記録", version.number, moment(version.recorded_at)));
+        self.add(2, &format!("第 {} 版({status})、{author} が {} に記録", version.number, moment(version.recorded_at)));
         let fields = forms::form(content.kind()).fields;
         self.add_fields(2, fields, version.record.fields(), content.shown());
     }
@@ -254,8 +254,13 @@ fn look_text(look: &Access) -> String {
     )
 }
 
-fn status(status: Status) -> String {
-    format!("({})", status.as_str())
+const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Draft => "作成中",
+        Status::Final => "確定",
+        Status::Amended => "訂正",
+        Status::Cancelled => "取消",
+    }
 }
 
 #[cfg(test)]

@@ -154,6 +154,9 @@ pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<
         let origin = requester::origin_of_member(&rosters.network, member);
         member.log.iter().any(|log| signed.verify(&Real, &origin, log.as_bytes()).is_ok())
     });
+    if is_signed.is_none() && !matches!(party.kind(), PartyKind::Office | PartyKind::Hospital) {
+        return Err(format!("{party} が名簿にありません / not in the roster"));
+    }
     if is_signed == Some(false) {
         return Err("頭が台帳の鍵で署名されていません / the head is not signed with the log key".to_owned());
     }
