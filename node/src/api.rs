@@ -76,6 +76,7 @@ pub fn office(desk: Arc<Desk>) -> Router {
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/leaves", get(ledger::leaves))
+        .route("/v1/ledger/affected", get(ledger::affected))
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), door::check_token));
     guarded
         .merge(figures_routes())

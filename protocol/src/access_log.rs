@@ -110,6 +110,19 @@ pub struct Detail {
     pub step: Step,
 }
 
+/// One exchange of an organisation, as [`of_party`] finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Its leaf.
+    pub leaf: u64,
+    /// Whom it was about.
+    pub label: Label,
+    /// What stands behind the leaf; none if the person's key was erased.
+    pub detail: Option<Detail>,
+}
+
 #[derive(Clone, Debug, Encode, Decode)]
 struct Last {
     #[n(0)]
@@ -165,10 +178,15 @@ pub fn enter(
     let leaf = Leaf::new(kind, at, &salts, &contents);
     let number = step.number;
     let hash = leaf.hash();
+    let asker = (kind == LeafKind::Exchange).then(|| decision.party.clone());
     let detail = Detail { at, request, answer, salts: salts.clone(), decision, step };
     let sealed = seal(batch, label, &detail)?;
     let entry = batch.enter(&leaf, sealed)?;
     batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })))?;
+    if let Some(asker) = asker {
+        let row = Key::new(batch.seat(), table::PARTY, &by_party(&asker, at, entry.index()));
+        batch.put(row, Some(label.as_bytes().to_vec()))?;
+    }
     Ok((entry, salts))
 }
 
@@ -208,6 +226,42 @@ pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64,
     Ok(found)
 }
 
+/// Up to `most` exchanges in which `party` asked, oldest first, from that instant and leaf on: what a
+/// stolen key of that organisation may have touched.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or what it holds does not open.
+pub fn of_party(
+    batch: &Batch<'_>,
+    party: &PartyId,
+    from: (Timestamp, u64),
+    most: usize,
+) -> Result<Vec<Touched>, StoreError> {
+    let row = |at, leaf| Key::new(batch.seat(), table::PARTY, &by_party(party, at, leaf));
+    let end = row(Timestamp::from_unix_ms(u64::MAX), u64::MAX);
+    let rows = batch.range(&row(from.0, from.1), &end, most)?;
+    let broken = StoreError::Unreadable("exchange by party");
+    let touched = |(key, value): (Key, Vec<u8>)| {
+        let (at, leaf) = instant_and_leaf(key.rest()).ok_or_else(|| broken.clone())?;
+        let label = Label::from_bytes(value.try_into().map_err(|_length| broken.clone())?);
+        Ok(Touched { at, leaf, label, detail: detail(batch, leaf, label)? })
+    };
+    rows.into_iter().map(touched).collect()
+}
+
+/// 16 bytes of the organisation's name, instant, leaf: fixed lengths, so that rows stand in order of time.
+fn by_party(party: &PartyId, at: Timestamp, leaf: u64) -> Vec<u8> {
+    let name = Digest::of(party.to_string().as_bytes());
+    let name = name.as_bytes().iter().take(PARTY_NAME_BYTES).copied();
+    name.chain(at.unix_ms().to_be_bytes()).chain(leaf.to_be_bytes()).collect()
+}
+
+fn instant_and_leaf(row: &[u8]) -> Option<(Timestamp, u64)> {
+    let (_name, rest) = row.split_at_checked(PARTY_NAME_BYTES)?;
+    let (at, leaf) = rest.split_first_chunk()?;
+    Some((Timestamp::from_unix_ms(u64::from_be_bytes(*at)), u64::from_be_bytes(leaf.try_into().ok()?)))
+}
+
 /// Under the person's own key, or the seat's general one where nobody of that label is known: both ways
 /// are the same work. The first byte says which, for a person may become known later.
 fn seal(batch: &mut Batch<'_>, label: Label, detail: &Detail) -> Result<Vec<u8>, StoreError> {
@@ -222,3 +276,20 @@ fn seal(batch: &mut Batch<'_>, label: Label, detail: &Detail) -> Result<Vec<u8>,
 
 const UNDER_GENERAL: u8 = 0;
 const UNDER_PERSON: u8 = 1;
+const PARTY_NAME_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_by_party_stand_in_order_of_time_and_tell_it_again() {
+        let office = PartyId::parse("office:1370101238").unwrap();
+        let row = |ms, leaf| by_party(&office, Timestamp::from_unix_ms(ms), leaf);
+        assert!(row(255, 9) < row(256, 1) && row(256, 1) < row(256, 256));
+        assert_eq!(instant_and_leaf(&row(256, 7)), Some((Timestamp::from_unix_ms(256), 7)));
+        assert_eq!(instant_and_leaf(&row(256, 7)[1..]), None);
+        let other = PartyId::parse("office:1370101239").unwrap();
+        assert_ne!(row(1, 1)[..16], by_party(&other, Timestamp::from_unix_ms(1), 1)[..16]);
+    }
+}

@@ -16,6 +16,8 @@ pub const REPLAY_BY_TIME: u8 = 11;
 pub const REPLAY_MARK: u8 = 12;
 /// A person's newest leaf, by label.
 pub const CHAIN: u8 = 13;
+/// Exchanges decided, by asking organisation, time and leaf; each with the person's label.
+pub const PARTY: u8 = 14;
 /// Exchanges of our own that have not ended, by exchange id.
 pub const ASK: u8 = 20;
 /// The newest verified checkpoint of each member we asked.

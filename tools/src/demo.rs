@@ -4,7 +4,6 @@
 //! shows comes from the parties' ledgers, their figures and the askers' HTTP answers, never from here.
 
 pub mod laptop;
-pub mod line;
 pub mod stage;
 pub mod story;
 
@@ -12,8 +11,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use line::Ledger;
-use stage::Stage;
+use stage::{Ledger, Stage};
 use story::Step;
 
 /// How the demo is played.

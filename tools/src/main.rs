@@ -10,6 +10,9 @@ use node::clock::Clock;
 use node::dice::OsDice;
 use protocol::time::Span;
 use tools::application::Applicant;
+use tools::ask::{self, Person, Question};
+use tools::ledger::{self, Rosters};
+use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::{authority, credential, member, network};
@@ -48,6 +51,17 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// 人ひとりについて照会し、答えを日本語で示す
+    Ask(AskArgs),
+    /// 台帳を確かめる
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+    /// ノードが動けるか、動いているかを調べる
+    Doctor {
+        /// 設定ファイル
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// この計算機の上に本物の網を立ち上げ、十一の場面を見せる
     Demo {
         /// 物語が終わったら網も止めて終わる
@@ -60,6 +74,96 @@ enum Verb {
     /// 計測する
     #[command(subcommand)]
     Bench(BenchVerb),
+}
+
+/// どのノードに話すか: --url と --token-file、または --config
+#[derive(Args)]
+struct DoorArgs {
+    /// 照会窓口の URL (http://127.0.0.1:ポート)
+    #[arg(long, required_unless_present = "config")]
+    url: Option<String>,
+    /// 合言葉のファイル
+    #[arg(long, required_unless_present = "config")]
+    token_file: Option<PathBuf>,
+    /// ノードの設定ファイル
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// 組織 (kind:number)。なければノードの最初の組織
+    #[arg(long)]
+    seat: Option<String>,
+}
+
+#[derive(Args)]
+struct AskArgs {
+    #[command(flatten)]
+    door: DoorArgs,
+    /// 職員
+    #[arg(long)]
+    staff: String,
+    /// 職種
+    #[arg(long)]
+    job: String,
+    /// 目的
+    #[arg(long)]
+    purpose: String,
+    /// 保険者番号
+    #[arg(long, requires = "insured", conflicts_with = "medical")]
+    insurer: Option<String>,
+    /// 被保険者番号
+    #[arg(long, requires = "insurer")]
+    insured: Option<String>,
+    /// 医療保険の記号・番号 (保険者番号:記号:番号:枝番)
+    #[arg(long, required_unless_present = "insurer")]
+    medical: Option<String>,
+    /// 記録の種類(いくつでも)
+    #[arg(long)]
+    kind: Vec<String>,
+    /// この日に有効な記録 (YYYY-MM-DD)
+    #[arg(long)]
+    valid_on: Option<String>,
+    /// 記録ではなく閲覧履歴を照会する
+    #[arg(long, conflicts_with_all = ["kind", "valid_on"])]
+    history: bool,
+}
+
+#[derive(Args)]
+struct RosterArgs {
+    /// 名簿のファイル。最初の版から続けてすべて
+    #[arg(long, required = true, num_args = 1..)]
+    roster: Vec<PathBuf>,
+    /// 書面で受け取った、最初の名簿の SHA-256
+    #[arg(long)]
+    network: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum LedgerVerb {
+    /// 台帳を葉から計算し直し、署名と立会を確かめる
+    Verify {
+        #[command(flatten)]
+        door: DoorArgs,
+        #[command(flatten)]
+        rosters: RosterArgs,
+    },
+    /// 回答ひとつの受領証を、ノードなしで確かめる
+    Receipt {
+        /// 回答 (/v1/ask の JSON、tsunagi --json ask の出力)
+        #[arg(long)]
+        answer: PathBuf,
+        #[command(flatten)]
+        rosters: RosterArgs,
+    },
+    /// 盗まれた鍵が触れたおそれのある照会を挙げる
+    Affected {
+        #[command(flatten)]
+        door: DoorArgs,
+        /// 照会した組織 (kind:number)
+        #[arg(long)]
+        party: String,
+        /// この日から (YYYY-MM-DD)
+        #[arg(long)]
+        since: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -313,8 +417,57 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
         },
         Verb::Member(verb) => run_member(verb, now),
         Verb::Credential(verb) => run_credential(verb, now),
+        Verb::Ask(args) => run_ask(args),
+        Verb::Ledger(verb) => run_ledger(verb),
+        Verb::Doctor { config } => Ok(tools::doctor::examine(&config, now)),
         Verb::Run { .. } | Verb::Demo { .. } | Verb::Bench(_) => unreachable!("taken before"),
     }
+}
+
+fn run_ask(args: AskArgs) -> Result<Report, Trouble> {
+    let person = match (args.medical, args.insurer, args.insured) {
+        (Some(handle), _, _) => Person::Medical(handle),
+        (None, Some(insurer), Some(insured)) => Person::Care(insurer, insured),
+        _ => return Err(Trouble::new(Code::Usage, "--insurer と --insured、または --medical")),
+    };
+    let AskArgs { door, staff, job, purpose, kind: kinds, valid_on, history, .. } = args;
+    let seat = door.seat.clone();
+    ask::ask(&open(door)?, &Question { seat, staff, job, purpose, person, kinds, valid_on, history })
+}
+
+fn run_ledger(verb: LedgerVerb) -> Result<Report, Trouble> {
+    match verb {
+        LedgerVerb::Verify { door, rosters } => {
+            let rosters = read_rosters(&rosters)?;
+            let line = open(door)?;
+            // Draws on standard error, and only if that is a terminal.
+            let bar = indicatif::ProgressBar::new(0);
+            let report = ledger::verify(&line, &rosters, &|done, all| {
+                bar.set_length(all);
+                bar.set_position(done);
+            });
+            bar.finish_and_clear();
+            report
+        }
+        LedgerVerb::Receipt { answer, rosters } => ledger::receipt(&answer, &read_rosters(&rosters)?),
+        LedgerVerb::Affected { door, party, since } => {
+            let usage = |trouble: Trouble| Trouble::new(Code::Usage, trouble.detail);
+            let party = plan::party(&party).map_err(usage)?;
+            let since = since.map(|day| plan::date(&day)).transpose().map_err(usage)?;
+            ledger::affected(&open(door)?, &party, since)
+        }
+    }
+}
+
+fn open(door: DoorArgs) -> Result<Line, Trouble> {
+    let line = Line::open(door.url.as_deref(), door.token_file.as_deref(), door.config.as_deref())?;
+    Ok(line.at_seat(door.seat))
+}
+
+fn read_rosters(args: &RosterArgs) -> Result<Rosters, Trouble> {
+    let digest =
+        |text: &String| protocol::digest::Digest::parse(text).ok_or_else(|| Trouble::new(Code::Usage, "--network"));
+    Rosters::read(&args.roster, args.network.as_ref().map(digest).transpose()?)
 }
 
 fn play(choice: tools::demo::Choice) -> ExitCode {

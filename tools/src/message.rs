@@ -1,6 +1,8 @@
 //! What the command says: every failure with its stable code, Japanese first, and the report of a
 //! success. Prints nothing itself.
 
+use protocol::date::Date;
+use protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 /// Why a command did not do what was asked. The code of each never changes its meaning.
@@ -135,9 +137,25 @@ impl Report {
     }
 }
 
+/// An instant as people in Japan write it: the day by era, then the time in Japan.
+pub fn moment(at: Timestamp) -> String {
+    let of_day_s = (at.unix_ms() / 1000).saturating_add(JAPAN_AHEAD_S) % DAY_S;
+    let (hours, minutes, seconds) = (of_day_s / 3600, of_day_s / 60 % 60, of_day_s % 60);
+    format!("{} {hours:02}:{minutes:02}:{seconds:02}", Date::from_timestamp_japan(at).to_japanese())
+}
+
+const DAY_S: u64 = 86_400;
+const JAPAN_AHEAD_S: u64 = 9 * 3600;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_told_in_japan_by_era() {
+        // 2019-04-30T15:00:01Z, one second into Reiwa in Japan.
+        assert_eq!(moment(Timestamp::from_unix_ms(1_556_636_401_000)), "令和元年5月1日 00:00:01");
+    }
 
     const ALL: [Code; 13] = [
         Code::Usage,

@@ -1,7 +1,8 @@
 //! The built command from outside: what it writes is judged by the protocol's own functions.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use protocol::cbor;
 use protocol::credential::{Credential, CredentialError};
@@ -10,7 +11,9 @@ use protocol::gate::{Gate, Notice};
 use protocol::primitives::Real;
 use protocol::roster::{Chain, Link};
 use protocol::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
+use simulations::population::{self, Invented};
+use tools::line::{Line, wait_until};
 
 const PLAN: &str = r#"
 authority = { threshold = 2, signers = 3 }
@@ -158,4 +161,215 @@ fn spoiled_inputs_end_with_their_code() {
     std::fs::write(folder.join("spoiled/roster-1.cbor"), b"\xff").unwrap();
     assert_eq!(bad(folder, &format!("{list} spoiled")), (65, "T0101".into()));
     assert_eq!(tsunagi(folder, "network").status.code(), Some(2));
+}
+
+/// Processes of this test; each is ended with it.
+#[derive(Default)]
+struct Running(Vec<Child>);
+
+impl Running {
+    /// Starts the node of a member's folder and waits until it is ready.
+    fn start(&mut self, folder: &Path, member: &str) -> Line {
+        let home = folder.join("net/members").join(member);
+        let config = home.join("node.toml");
+        let log = std::fs::File::create(home.join("node.log")).unwrap();
+        let mut run = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
+        run.args(["run", "--config"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.0.push(run.spawn().unwrap());
+        let opened = || Line::open(None, None, Some(&config)).ok().filter(Line::is_ready);
+        let log = || std::fs::read_to_string(home.join("node.log")).unwrap();
+        assert!(wait_until(LIMIT, || opened().is_some()), "{member} is not ready: {}", log());
+        opened().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+const LIMIT: Duration = Duration::from_secs(40);
+const ROSTER: &str = "--roster net/authority/roster-1.cbor";
+const INSURER: &str = "insurer-131235";
+const OFFICE: &str = "office-1370101238";
+
+/// The answer or report with its exit status, whatever that is.
+fn said(folder: &Path, words: &str) -> (i32, Value) {
+    let output = tsunagi(folder, words);
+    let told = serde_json::from_slice(&output.stdout);
+    let told = told.unwrap_or_else(|_| panic!("{words}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap(), told)
+}
+
+fn text(folder: &Path, words: &str) -> String {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
+    let output = run.current_dir(folder).args(words.split(' ')).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Feeds invented persons, and finds a client of the office and somebody it has nothing to do with.
+fn feed(insurer: &Line) -> (Invented, Invented) {
+    let party = |text: &str| protocol::id::party::PartyId::parse(text).unwrap();
+    let plan = population::Plan {
+        insurer: protocol::id::insurer::InsurerNumber::parse("131235").unwrap(),
+        persons: 60,
+        seed: 2026,
+        today: protocol::date::Date::from_timestamp_japan(now()),
+        offices: vec![party("office:1370101238")],
+        services: vec![party("office:1370200014")],
+        hospitals: vec![party("hospital:1312300450")],
+        records_per_person_min: 0,
+    };
+    for person in population::persons(&plan) {
+        insurer.import(&person.line()).unwrap();
+    }
+    let mut cast = population::Cast::new(plan);
+    let client = cast.first(|person| tools::demo::stage::is_client(person, "office:1370101238")).unwrap();
+    let stranger =
+        cast.first(|person| person.relationships().iter().all(|tie| tie.party.to_string() != "office:1370101238"));
+    (client, stranger.unwrap())
+}
+
+fn question(person: &Invented) -> String {
+    format!(
+        "ask --config net/members/{OFFICE}/node.toml --staff cm-1 --job care-manager --purpose care-planning \
+         --insurer 131235 --insured {} --kind certification-result",
+        person.insured().expose()
+    )
+}
+
+#[test]
+fn a_real_network_is_asked_and_audited_from_the_command_line() {
+    let (folder, _network) = founded();
+    let folder = folder.path();
+    let mut running = Running::default();
+    let insurer = running.start(folder, INSURER);
+    let office = running.start(folder, OFFICE);
+    let (client, stranger) = feed(&insurer);
+
+    // The first ask may come before the two have met.
+    let asked = || said(folder, &question(&client));
+    assert!(wait_until(LIMIT, || asked().0 == 0), "{}", asked().1);
+    let (_status, answer) = asked();
+    assert_eq!(answer["responder"], "insurer:131235");
+    let told = text(folder, &question(&client));
+    for part in ["結果: 回答", "回答者: insurer:131235", "■ ", "令和", "受領証: insurer:131235 の台帳の"]
+    {
+        assert!(told.contains(part), "{part} is not in {told}");
+    }
+    let by_url = question(&client).replace(
+        &format!("--config net/members/{OFFICE}/node.toml"),
+        &format!("--url http://{} --token-file net/members/{OFFICE}/api-tokens", office.api()),
+    );
+    assert_eq!(said(folder, &by_url).0, 0);
+    let (status, refused) = said(folder, &question(&stranger));
+    assert_eq!((status, &refused["outcome"], &refused["told"]), (1, &json!("refused"), &json!("not-permitted")));
+    let wrong_token = by_url.replace(&format!("{OFFICE}/api-tokens"), &format!("{INSURER}/api-tokens"));
+    assert_eq!(bad(folder, &wrong_token), (1, "T0302".into()));
+    assert_eq!(bad(folder, &question(&client).replace("care-manager", "spy")), (2, "T0001".into()));
+
+    receipts_hold_until_spoiled(folder, &answer, &refused);
+    what_a_stolen_key_touched(folder, &answer);
+    ledgers_are_verified(folder, &mut running, &insurer);
+    let doctor = format!("doctor --config net/members/{OFFICE}/node.toml");
+    assert_eq!(good(folder, &doctor)["ok"], true, "{}", text(folder, &doctor));
+
+    drop(running);
+    assert_eq!(bad(folder, &question(&client)), (69, "T0301".into()));
+    let (status, found) = said(folder, &doctor);
+    let faults = |found: &Value| {
+        let all = found["findings"].as_array().unwrap().iter();
+        all.filter(|one| one["mark"] == "✗").map(|one| one["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((status, faults(&found)), (1, vec!["接続先".to_owned()]), "{found}");
+    spoil(folder);
+    let (status, found) = said(folder, &doctor);
+    assert_eq!(
+        (status, faults(&found)),
+        (1, ["鍵", "権限", "ポート", "名簿と脈", "接続先"].map(String::from).to_vec())
+    );
+}
+
+fn receipts_hold_until_spoiled(folder: &Path, answer: &Value, refused: &Value) {
+    let check = |value: &Value| {
+        std::fs::write(folder.join("answer.json"), value.to_string()).unwrap();
+        said(folder, &format!("ledger receipt --answer answer.json {ROSTER}"))
+    };
+    for sound in [answer, refused] {
+        let (status, proven) = check(sound);
+        assert_eq!((status, &proven["responder"]), (0, &json!("insurer:131235")), "{proven}");
+        assert_eq!(proven["leaf"], sound["receipt"]["leaf"]);
+    }
+    let spoilt = |path: &str, with: Value| {
+        let mut value = answer.clone();
+        *value.pointer_mut(path).unwrap() = with;
+        let (status, found) = check(&value);
+        assert_eq!((status, &found["ok"]), (1, &json!(false)), "{path} was not missed");
+        found["reason"].as_str().unwrap().to_owned()
+    };
+    assert!(spoilt("/receipt/request", refused["receipt"]["request"].clone()).contains("another request"));
+    assert!(spoilt("/receipt/evidence", refused["receipt"]["evidence"].clone()).contains("another request"));
+    spoilt("/receipt/body", refused["receipt"]["body"].clone());
+    assert!(spoilt("/records/0/kind", json!("care-plan")).contains("records"));
+    assert!(spoilt("/responder", json!("insurer:122069")).contains("responder"));
+    assert!(spoilt("/decided_at_ms", json!(1)).contains("decided_at_ms"));
+    std::fs::write(folder.join("answer.json"), "{}").unwrap();
+    assert_eq!(bad(folder, &format!("ledger receipt --answer answer.json {ROSTER}")), (65, "T0101".into()));
+}
+
+fn what_a_stolen_key_touched(folder: &Path, answer: &Value) {
+    let affected = format!("ledger affected --config net/members/{INSURER}/node.toml --party");
+    let found = good(folder, &format!("{affected} office:1370101238"));
+    let exchanges = found["exchanges"].as_array().unwrap();
+    let leaves: Vec<u64> = exchanges.iter().map(|exchange| exchange["leaf"].as_u64().unwrap()).collect();
+    assert!(leaves.is_sorted() && leaves.contains(&answer["receipt"]["leaf"].as_u64().unwrap()), "{found}");
+    assert!(exchanges.iter().all(|exchange| exchange["staff"] == "cm-1"), "{found}");
+    assert!(exchanges.iter().any(|exchange| exchange["refused"] == "no relationship between organisation and person"));
+    assert_eq!(found["persons"], 2);
+    let since = |day: &str| good(folder, &format!("{affected} office:1370101238 --since {day}"))["exchanges"].clone();
+    assert_eq!(since("2020-01-01"), found["exchanges"]);
+    assert_eq!(since("2199-01-01"), json!([]));
+    assert_eq!(good(folder, &format!("{affected} office:1370200014"))["exchanges"], json!([]));
+}
+
+fn ledgers_are_verified(folder: &Path, running: &mut Running, insurer: &Line) {
+    let verify =
+        |member: &str| said(folder, &format!("ledger verify --config net/members/{member}/node.toml {ROSTER}"));
+    let (status, alone) = verify(INSURER);
+    assert_eq!((status, &alone["signed"], &alone["quorum_size"]), (1, &json!(true), &json!(0)), "no witness yet");
+    assert_eq!(alone["size"], insurer.ledger_size().unwrap());
+    let (status, own) = verify(OFFICE);
+    assert_eq!((status, &own["signed"]), (0, &Value::Null), "{own}");
+    running.start(folder, "witness-w-1");
+    assert!(wait_until(LIMIT, || verify(INSURER).0 == 0), "{}", verify(INSURER).1);
+    let (_status, seen) = verify(INSURER);
+    assert_eq!((&seen["quorum"], &seen["cosigned"][0]["witness"]), (&json!(1), &json!("witness:w-1")));
+    assert!(seen["quorum_size"].as_u64() > Some(0));
+    let (folder_of_another, _network) = founded();
+    let other = folder_of_another.path().join("net/authority/roster-1.cbor");
+    let words = format!("ledger verify --config net/members/{INSURER}/node.toml --roster {}", other.display());
+    assert_eq!(said(folder, &words).0, 1, "verified with another network's roster");
+}
+
+/// Opens the keys to all, takes the port away, and leaves a roster that is not the network's.
+fn spoil(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let home = folder.join("net/members").join(OFFICE);
+    let open = |path: &str, mode| std::fs::set_permissions(home.join(path), PermissionsExt::from_mode(mode)).unwrap();
+    open("keys/tsunagi-node-key", 0o644);
+    open("api-tokens", 0o644);
+    let text = std::fs::read_to_string(home.join("node.toml")).unwrap();
+    let line = text.lines().find(|line| line.starts_with("roster_digest")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let from = text.split("[metrics]\nlisten = \"").nth(1).unwrap().split('"').next().unwrap();
+    let spoilt = text
+        .replace(line, &format!("roster_digest = \"{}\"", Digest::of(b"another")))
+        .replace(from, &taken.local_addr().unwrap().to_string());
+    std::fs::write(home.join("node.toml"), spoilt).unwrap();
+    // Stays taken until the test ends.
+    std::mem::forget(taken);
 }

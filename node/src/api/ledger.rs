@@ -1,4 +1,5 @@
-//! Reading this node's own ledgers: signed head and leaves. Leaves hold commitments only.
+//! Reading this node's own ledgers: signed head, leaves, and which exchanges an organisation had. Leaves hold
+//! commitments only; of an exchange its person is told by label, never by name or number.
 
 use std::sync::Arc;
 
@@ -6,11 +7,16 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
+use protocol::access_log::Touched;
+use protocol::id::party::PartyId;
+use protocol::time::Timestamp;
+use serde_json::{Value, json};
+
 use super::Desk;
 use super::error::Trouble;
 use super::query::Query;
 use crate::heart::Local;
-use crate::heart::local::LEAVES_PER_WISH_MAX;
+use crate::heart::local::{EXCHANGES_PER_WISH_MAX, LEAVES_PER_WISH_MAX};
 
 /// The most leaves of one call.
 const LEAVES_PER_CALL_MAX: u64 = 4096;
@@ -53,4 +59,37 @@ pub(super) async fn leaves(State(desk): State<Arc<Desk>>, RawQuery(text): RawQue
         read = read.saturating_add(portion);
     }
     Ok(([("content-type", "application/octet-stream")], bytes).into_response())
+}
+
+/// `GET /v1/ledger/affected?seat=&party=&since_ms=&leaf=`: a portion of the exchanges in which `party` asked,
+/// oldest first, and under `next` from where the next portion begins.
+pub(super) async fn affected(State(desk): State<Arc<Desk>>, RawQuery(text): RawQuery) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let party = query.get("party").and_then(PartyId::parse).ok_or_else(|| Trouble::field("party"))?;
+    let number = |name: &str| query.get(name).map_or(Ok(0), |_given| query.number(name));
+    let from = (Timestamp::from_unix_ms(number("since_ms")?), number("leaf")?);
+    let found = desk.wish(|waits| Local::Affected(seat, party, from, waits)).await?;
+    let next = found.last().filter(|_last| found.len() >= EXCHANGES_PER_WISH_MAX);
+    let next = next.map(|last| json!({ "since_ms": last.at.unix_ms(), "leaf": last.leaf.saturating_add(1) }));
+    Ok(Json(json!({ "exchanges": found.iter().map(touched_to_json).collect::<Vec<_>>(), "next": next })))
+}
+
+fn touched_to_json(touched: &Touched) -> Value {
+    let label: String = touched.label.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut value = json!({ "at_ms": touched.at.unix_ms(), "leaf": touched.leaf, "person_label": label });
+    let Some(detail) = &touched.detail else {
+        value["erased"] = json!(true);
+        return value;
+    };
+    let decision = &detail.decision;
+    value["request"] = json!(detail.request.to_string());
+    value["staff"] = json!(decision.staff);
+    value["job"] = json!(decision.job.as_str());
+    value["purpose"] = json!(decision.purpose.as_str());
+    value["kinds"] = json!(decision.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>());
+    value["signing_key"] = json!(decision.signing_key.to_string());
+    value["refused"] = json!(decision.refusal.map(|refusal| refusal.to_string()));
+    value["records"] = json!(decision.versions.len());
+    value
 }

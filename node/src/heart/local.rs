@@ -1,6 +1,7 @@
 //! What local software wants of the heart, and how the heart sees to it. Each wish is answered once, or its
 //! sender is dropped, which tells the same.
 
+use protocol::access_log::{self, Touched};
 use protocol::batch::Batch;
 use protocol::credential::Credential;
 use protocol::gate::Condition;
@@ -11,7 +12,7 @@ use protocol::machine::{Ask, AskId, Ending, Event};
 use protocol::primitives::Real;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, StoreError};
-use protocol::time::Now;
+use protocol::time::{Now, Timestamp};
 use protocol::witness::cosigned_key;
 use tokio::sync::oneshot::Sender;
 
@@ -20,6 +21,8 @@ use crate::dice::OsDice;
 
 /// The most leaves of one wish.
 pub const LEAVES_PER_WISH_MAX: u64 = 256;
+/// The most exchanges of one wish; each is opened.
+pub const EXCHANGES_PER_WISH_MAX: usize = 64;
 
 /// A wish of local software.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub enum Local {
     Checkpoint(Seat, Sender<String>),
     /// To read the heads that witnesses cosigned.
     Cosigned(Seat, Sender<Vec<String>>),
+    /// To read which exchanges an organisation had with the seat, from that instant and leaf on.
+    Affected(Seat, PartyId, (Timestamp, u64), Sender<Vec<Touched>>),
     /// To know whether something can be sealed to a member.
     Knows(PartyId, Sender<bool>),
     /// To see how the node is.
@@ -106,6 +111,7 @@ impl Beat {
                 }
             }
             Local::Cosigned(seat, waits) => tell(waits, self.cosigned(seat, now)?),
+            Local::Affected(seat, party, from, waits) => tell(waits, self.affected(seat, &party, from, now)?),
             Local::Knows(party, waits) => {
                 tell(waits, self.heart.host.gate().statement(&party, now.wall).is_some());
             }
@@ -153,6 +159,19 @@ impl Beat {
             notes.extend(note.and_then(|bytes| String::from_utf8(bytes).ok()));
         }
         Ok(notes)
+    }
+
+    fn affected(
+        &self,
+        seat: Seat,
+        party: &PartyId,
+        from: (Timestamp, u64),
+        now: Now,
+    ) -> Result<Vec<Touched>, StoreError> {
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
+        access_log::of_party(&batch, party, from, EXCHANGES_PER_WISH_MAX)
     }
 
     fn status(&self, now: Now) -> Status {

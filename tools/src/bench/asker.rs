@@ -12,7 +12,7 @@ use protocol::machine::{Ask, Ending};
 use protocol::primitives::Suite;
 use protocol::store::Seat;
 
-use crate::demo::line::wait_until;
+use crate::line::wait_until;
 
 /// A running asker. Ends with the process.
 #[derive(Debug)]

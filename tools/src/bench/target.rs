@@ -20,8 +20,8 @@ use protocol::primitives::Suite;
 use protocol::roster::IssuerLimits;
 use simulations::population;
 
-use crate::demo::line::{Line, wait_until};
 use crate::files;
+use crate::line::{Line, wait_until};
 use crate::network::{self, Founded};
 use crate::plan::{self, Plan, PlannedHolder, PlannedMember, Ports};
 

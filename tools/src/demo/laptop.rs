@@ -253,7 +253,7 @@ impl Laptop {
                     }
                     if let Some(link) = self.connections.get(&connection) {
                         // A full queue is a lost frame: the requester sends again.
-                        drop(self.network.send(*link, bytes));
+                        self.network.send(*link, bytes).ok();
                     }
                 }
                 Effect::Dial { peer, addresses } => self.network.dial(PeerKey(*peer.as_bytes()), &addresses),

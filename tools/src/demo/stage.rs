@@ -15,19 +15,15 @@ use protocol::gate::{Gate, Notice};
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
-use protocol::ledger::checkpoint::SignedCheckpoint;
-use protocol::ledger::cosignature;
-use protocol::ledger::tree;
 use protocol::primitives::{Real, Suite};
-use protocol::requester;
 use protocol::roster::{Chain, IssuerLimits, Link, Roster};
 use protocol::time::Timestamp;
-use protocol::witness;
 use serde_json::json;
 use simulations::population::{self, Cast, Invented};
 
 use super::laptop::{Laptop, Papers};
-use super::line::{Ledger, Line, wait_until};
+use crate::ledger::{self, Rosters};
+use crate::line::{Line, wait_until};
 use crate::network::{self, Founded};
 use crate::plan::{self, Plan, PlannedHolder, PlannedMember, Ports};
 use crate::{files, seat};
@@ -59,6 +55,17 @@ pub struct Stage {
     roster: Roster,
     /// Answers whose receipts were told, for the checks at the end.
     pub receipts: Vec<serde_json::Value>,
+}
+
+/// What was found of a node's ledger.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// Whose.
+    pub party: String,
+    /// How many leaves it has.
+    pub entries: u64,
+    /// Whether root, signature and cosignatures are good.
+    pub verified: bool,
 }
 
 /// One member's process.
@@ -204,29 +211,13 @@ impl Stage {
     }
 
     fn ledger(&self, party: &str, line: &Line) -> Ledger {
-        let found = self.verify(party, line);
-        let entries = found.as_ref().copied().unwrap_or(0);
-        Ledger { party: party.to_owned(), entries, verified: found.is_ok() }
-    }
-
-    fn verify(&self, party: &str, line: &Line) -> Result<u64, String> {
-        let note = line.checkpoint()?;
-        let signed = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| error.to_string())?;
-        let head = signed.claim().map_err(|error| error.to_string())?;
-        let leaves = line.leaves(0, head.size)?;
-        let mut nodes = Nodes(Vec::new());
-        for (index, leaf) in (0..).zip(&leaves) {
-            let Ok(new) = tree::nodes_of_leaf(index, leaf.hash(), &nodes);
-            nodes.0.extend(new);
+        let found = ledger::check(line, &self.rosters(), &|_done, _all| {});
+        let found = found.ok().filter(|found| found.party.to_string() == party);
+        Ledger {
+            party: party.to_owned(),
+            entries: found.as_ref().map_or(0, |found| found.size),
+            verified: found.is_some(),
         }
-        let Ok(root) = tree::root(head.size, &nodes);
-        if root != head.root || head.origin.party().to_string() != party {
-            return Err("the root is not that of the leaves".to_owned());
-        }
-        let Some(member) = self.roster.member(head.origin.party()) else { return Ok(head.size) };
-        let origin = requester::origin_of_member(&self.founded.network, member);
-        let is_signed = member.log.iter().any(|log| signed.verify(&Real, &origin, log.as_bytes()).is_ok());
-        if is_signed { Ok(head.size) } else { Err("the head is not signed with the log key".to_owned()) }
     }
 
     /// Whether a witness has cosigned a head of this member's ledger, and of which size.
@@ -234,27 +225,13 @@ impl Stage {
     /// # Errors
     /// A text if nothing cosigned is there or it does not hold.
     pub fn witnessed(&self, party: &str) -> Result<u64, String> {
-        let name = plan::party("witness:1").map_err(|trouble| trouble.to_string())?;
-        let public = self.roster.member(&name).and_then(|member| member.cosigning).ok_or("no witness in the roster")?;
-        let witness =
-            cosignature::Witness { name: witness::name_of(&name).ok_or("no name")?, public: *public.as_bytes() };
-        for note in self.line(party)?.cosigned()? {
-            let signed = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| error.to_string())?;
-            if cosignature::verify(&Real, &signed, &witness).is_ok() {
-                return signed.claim().map(|head| head.size).map_err(|error| error.to_string());
-            }
-        }
-        Err("not cosigned".to_owned())
+        let cosigned = ledger::cosigned(self.line(party)?, &self.rosters())?;
+        cosigned.first().map(|head| head.size).ok_or_else(|| "not cosigned".to_owned())
     }
 
-    /// The roster in force.
-    pub const fn roster(&self) -> &Roster {
-        &self.roster
-    }
-
-    /// The network's name.
-    pub const fn network(&self) -> protocol::digest::Digest {
-        self.founded.network
+    /// What ledgers and receipts are held against.
+    pub fn rosters(&self) -> Rosters {
+        Rosters::known(self.founded.network, self.roster.clone())
     }
 
     /// What a visitor may try while the network stays up.
@@ -362,17 +339,6 @@ pub fn is_client(person: &Invented, office: &str) -> bool {
 /// The time on this machine's clock.
 pub fn now() -> Timestamp {
     node::clock::Clock::start().now().wall
-}
-
-struct Nodes(Vec<protocol::digest::Digest>);
-
-impl tree::Nodes for Nodes {
-    type Error = core::convert::Infallible;
-
-    fn node(&self, index: u64) -> Result<protocol::digest::Digest, Self::Error> {
-        let at = usize::try_from(index).ok().and_then(|at| self.0.get(at));
-        Ok(at.copied().unwrap_or(protocol::digest::Digest::from_bytes([0; 32])))
-    }
 }
 
 fn read<T>(path: &std::path::Path) -> Result<T, String>

@@ -9,23 +9,21 @@ use protocol::cbor;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
-use protocol::digest::Digest;
 use protocol::frame::Frame;
 use protocol::id::handle::Handle;
 use protocol::id::party::PartyId;
 use protocol::ledger::leaf::Leaf;
-use protocol::ledger::proof::{Evidence, VerifiedNotes};
+use protocol::ledger::proof::Evidence;
 use protocol::machine::{Ask, Ending, Wish};
 use protocol::message::{Outcome, Staff};
-use protocol::primitives::Real;
 use protocol::refusal::Told;
-use protocol::requester;
 use serde_json::{Value, json};
 use simulations::population::Invented;
 
 use super::laptop;
-use super::line::wait_until;
 use super::stage::{CITY, HELPERS, HOSPITAL, PLANNER, REVOKED, Stage, TOWN, is_client};
+use crate::ledger;
+use crate::line::wait_until;
 
 /// One scene.
 #[derive(Debug)]
@@ -392,35 +390,17 @@ fn everything_is_verified(stage: &mut Stage) -> Result<Step, String> {
     });
     let witnessed = if is_witnessed { "witnessed" } else { "not-witnessed" };
     let answer = stage.receipts.first().ok_or("no receipt was kept")?;
-    let receipt = check_offline(stage, answer);
+    let receipt = ledger::check_receipt(answer, &stage.rosters());
     let held = if receipt.is_ok() { "receipt-good" } else { "receipt-bad" };
     let seen = vec![
         format!("台帳 {good}/{} 冊、葉 {entries} 枚を計算し直した", ledgers.len()),
         format!("立会が署名した江戸川区の台帳の大きさ: {size}"),
         format!(
             "受領証ひとつを手元で検証: {}",
-            receipt.map_or_else(|why| why, |size| format!("大きさ {size} の台帳に含まれる"))
+            receipt.map_or_else(|why| why, |proven| format!("大きさ {} の台帳に含まれる", proven.size))
         ),
     ];
     Ok(Step::new(VERIFIED, format!("{verified} {witnessed} {held}"), seen))
-}
-
-/// Checks a receipt with nothing but the answer and the roster.
-fn check_offline(stage: &Stage, answer: &Value) -> Result<u64, String> {
-    let text = |path: &str| answer.pointer(path).and_then(Value::as_str).ok_or_else(|| format!("{path} is missing"));
-    let request = Digest::parse(text("/receipt/request")?).ok_or("not a digest")?;
-    let body = STANDARD.decode(text("/receipt/body")?).map_err(|error| error.to_string())?;
-    let evidence = STANDARD.decode(text("/receipt/evidence")?).map_err(|error| error.to_string())?;
-    let evidence: Evidence = cbor::decode(&evidence).map_err(|error| error.to_string())?;
-    let responder = party(text("/responder")?)?;
-    let member = stage.roster().member(&responder).ok_or("not a member")?;
-    let origin = requester::origin_of_member(&stage.network(), member);
-    let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
-    let mut notes = VerifiedNotes::new(1);
-    // The asker named no checkpoint in its first question to this member.
-    let named = None;
-    let checked = evidence.check(&Real, &mut notes, &origin, &logs, named, request, Digest::of(&body));
-    checked.map(|checkpoint| checkpoint.size).map_err(|error| error.to_string())
 }
 
 /// The code of an ask that was not admitted.

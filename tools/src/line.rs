@@ -1,30 +1,26 @@
-//! The line to a node: its office API over HTTP on loopback, with its token, as any software would use it.
+//! The line to a node: its office API over HTTP on loopback, with its token, as any software would use it. Never
+//! shows the token.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use node::config::NodeConfig;
 use protocol::cbor;
 use protocol::gate::Notice;
 use protocol::ledger::leaf::{LEAF_BYTES, Leaf};
 use serde_json::Value;
 
+use crate::files;
+use crate::message::{Code, Trouble};
+
 /// A node's API.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Line {
     api: SocketAddr,
     metrics: SocketAddr,
     token: String,
-}
-
-/// What was found of a node's ledger.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    /// Whose.
-    pub party: String,
-    /// How many leaves it has.
-    pub entries: u64,
-    /// Whether root, signature and witness are good.
-    pub verified: bool,
+    seat: Option<String>,
 }
 
 /// How long any one call may take: longer than an ask.
@@ -37,7 +33,58 @@ const LEAVES_PER_CALL: u64 = 4096;
 impl Line {
     /// A line to the node at these addresses.
     pub const fn new(api: SocketAddr, metrics: SocketAddr, token: String) -> Self {
-        Self { api, metrics, token }
+        Self { api, metrics, token, seat: None }
+    }
+
+    /// The line to a node that the operator names: by URL and token file, or by its configuration, beside whose
+    /// data the node wrote down where it listens.
+    ///
+    /// # Errors
+    /// [`Code::Usage`], [`Code::Config`], [`Code::File`]; [`Code::Unreachable`] if nobody answers there.
+    pub fn open(url: Option<&str>, token_file: Option<&Path>, config: Option<&Path>) -> Result<Self, Trouble> {
+        let config = config.map(NodeConfig::read).transpose().map_err(|error| Trouble::new(Code::Config, error))?;
+        let api = match (url, &config) {
+            (Some(url), _) => address_of(url).ok_or_else(|| Trouble::new(Code::Usage, format!("--url {url}")))?,
+            (None, Some(config)) => served_at(config)?,
+            (None, None) => return Err(Trouble::new(Code::Usage, "--url と --token-file、または --config")),
+        };
+        let file = token_file.or(config.as_ref().map(|config| config.api.token_file.as_path()));
+        let file = file.ok_or_else(|| Trouble::new(Code::Usage, "--token-file"))?;
+        let tokens = files::read_text(file)?;
+        let token = tokens.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+        let token = token.ok_or_else(|| Trouble::new(Code::Malformed, file.display()))?;
+        // The office API serves the figures too.
+        let line = Self::new(api, api, token.to_owned());
+        if line.is_alive() { Ok(line) } else { Err(Trouble::new(Code::Unreachable, format!("http://{api}"))) }
+    }
+
+    /// The same line, meaning another seat of the node than its first.
+    #[must_use]
+    pub fn at_seat(self, seat: Option<String>) -> Self {
+        Self { seat, ..self }
+    }
+
+    /// Whether a node answers there.
+    pub fn is_alive(&self) -> bool {
+        let quick = agent(Duration::from_secs(2));
+        let called = quick.get(format!("http://{}/healthz", self.api)).call();
+        called.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// How the node is, as it tells itself.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn status(&self) -> Result<Value, String> {
+        self.get_json("/v1/status")
+    }
+
+    /// A portion of the exchanges in which `party` asked, from that instant and leaf on.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn affected(&self, party: &str, since_ms: u64, leaf: u64) -> Result<Value, String> {
+        self.get_json(&self.seated(&format!("/v1/ledger/affected?party={party}&since_ms={since_ms}&leaf={leaf}")))
     }
 
     /// Where the API is.
@@ -82,7 +129,7 @@ impl Line {
     /// # Errors
     /// A text saying which call failed and how.
     pub fn checkpoint(&self) -> Result<String, String> {
-        let bytes = self.get(self.api, "/v1/ledger/checkpoint")?;
+        let bytes = self.get(self.api, &self.seated("/v1/ledger/checkpoint?"))?;
         String::from_utf8(bytes).map_err(|_error| "the checkpoint is not text".to_owned())
     }
 
@@ -91,7 +138,7 @@ impl Line {
     /// # Errors
     /// A text saying which call failed and how.
     pub fn cosigned(&self) -> Result<Vec<String>, String> {
-        let bytes = self.get(self.api, "/v1/ledger/cosigned")?;
+        let bytes = self.get(self.api, &self.seated("/v1/ledger/cosigned?"))?;
         serde_json::from_slice(&bytes).map_err(|error| error.to_string())
     }
 
@@ -104,7 +151,7 @@ impl Line {
         let mut at = from;
         while at < to {
             let count = (to - at).min(LEAVES_PER_CALL);
-            let bytes = self.get(self.api, &format!("/v1/ledger/leaves?from={at}&count={count}"))?;
+            let bytes = self.get(self.api, &self.seated(&format!("/v1/ledger/leaves?from={at}&count={count}")))?;
             let before = leaves.len();
             for leaf in bytes.chunks(LEAF_BYTES) {
                 leaves.push(Leaf::parse(leaf).map_err(|_error| format!("leaf {at} is none"))?);
@@ -154,6 +201,14 @@ impl Line {
         Ok(lines.filter_map(bucket).collect())
     }
 
+    fn seated(&self, path: &str) -> String {
+        self.seat.as_ref().map_or_else(|| path.to_owned(), |seat| format!("{path}&seat={seat}"))
+    }
+
+    fn get_json(&self, path: &str) -> Result<Value, String> {
+        serde_json::from_slice(&self.get(self.api, path)?).map_err(|error| format!("{path}: {error}"))
+    }
+
     fn get(&self, to: SocketAddr, path: &str) -> Result<Vec<u8>, String> {
         let called = agent(CALL_LIMIT)
             .get(format!("http://{to}{path}"))
@@ -171,6 +226,27 @@ impl Line {
         let bytes = read(path, called)?;
         serde_json::from_slice(&bytes).map_err(|error| format!("{path}: {error}"))
     }
+}
+
+impl core::fmt::Debug for Line {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Line").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+/// The address in `http://127.0.0.1:8471`.
+fn address_of(url: &str) -> Option<SocketAddr> {
+    let rest = url.strip_prefix("http://")?.trim_end_matches('/');
+    rest.replacen("localhost", "127.0.0.1", 1).parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
+}
+
+/// Where a running node said that it listens; as configured if it said nothing.
+fn served_at(config: &NodeConfig) -> Result<SocketAddr, Trouble> {
+    let file = config.data.join("api.addr");
+    if !file.exists() {
+        return Ok(config.api.listen);
+    }
+    files::read_text(&file)?.trim().parse().map_err(|_error| Trouble::new(Code::Malformed, file.display()))
 }
 
 /// Waits until `done` says so, or the limit is over.
@@ -195,4 +271,18 @@ fn read(path: &str, called: Result<ureq::http::Response<ureq::Body>, ureq::Error
     let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
     let bytes = bytes.map_err(|error| format!("{path}: {error}"))?;
     if status.is_success() { Ok(bytes) } else { Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&bytes))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_urls_are_taken() {
+        assert_eq!(address_of("http://localhost:8471/"), address_of("http://127.0.0.1:8471"));
+        assert!(address_of("http://127.0.0.1:8471").is_some() && address_of("http://[::1]:8471").is_some());
+        for bad in ["https://127.0.0.1:1", "127.0.0.1:1", "http://10.0.0.1:1", "http://127.0.0.1", "http://x:1/y"] {
+            assert_eq!(address_of(bad), None, "{bad}");
+        }
+    }
 }
