@@ -155,7 +155,7 @@ impl Desk {
         if life > limits::CREDENTIAL_LIFE || life == Span::ZERO {
             return Err(refused("有効期間は24時間以内です / at most 24 hours"));
         }
-        self.allow(&application, entry).map_err(|why| refused(why))?;
+        self.allow(&application, entry).map_err(refused)?;
         let credential = Credential {
             network: self.chain.network(),
             party: application.party.clone(),

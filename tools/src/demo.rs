@@ -35,7 +35,7 @@ pub fn play(choice: Choice) -> Result<bool, String> {
         if choice.json { eprintln!("{text}") } else { println!("{text}") }
     };
     talk("繋 — 介護情報を自治体どうしでつなぐ網を、この計算機の上に立ち上げます。");
-    let mut stage = Stage::set_up(choice.persons, &talk)?;
+    let mut stage = Stage::set_up(std::env::current_exe().map_err(|error| error.to_string())?, choice.persons, &talk)?;
     talk(&format!("\n網が動き始めました({} ミリ秒)。物語を始めます。\n", began.elapsed().as_millis()));
     let mut steps = Vec::new();
     for scene in story::SCENES {

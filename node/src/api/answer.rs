@@ -20,6 +20,7 @@ pub(super) fn to_json(ending: &Ending) -> Value {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "writing a name of ours into a JSON object makes it")]
 fn answered_to_json(answered: &Answered) -> Value {
     let decided = cbor::decode::<Body>(&answered.body).ok().map(|body| body.decided.unix_ms());
     let mut value = json!({

@@ -77,6 +77,7 @@ impl Trouble {
 }
 
 impl IntoResponse for Trouble {
+    #[expect(clippy::indexing_slicing, reason = "writing a name of ours into a JSON object makes it")]
     fn into_response(self) -> Response {
         let mut body = json!({ "code": self.code(), "message_ja": self.message() });
         match &self {

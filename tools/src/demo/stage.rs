@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use node::dice::OsDice;
@@ -48,6 +50,7 @@ pub const LAPTOP: &str = "office:1370400010";
 /// A running network.
 #[derive(Debug)]
 pub struct Stage {
+    exe: PathBuf,
     folder: PathBuf,
     founded: Founded,
     actors: BTreeMap<String, Actor>,
@@ -82,11 +85,11 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 const LINES_PER_IMPORT: usize = 50;
 
 impl Stage {
-    /// Founds, starts, waits, feeds.
+    /// Founds, starts, waits, feeds; `exe` is the `tsunagi` that members run.
     ///
     /// # Errors
     /// A text for the operator.
-    pub fn set_up(persons: u64, talk: &dyn Fn(&str)) -> Result<Self, String> {
+    pub fn set_up(exe: PathBuf, persons: u64, talk: &dyn Fn(&str)) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("tsunagi-demo-{}", std::process::id()));
         let now = node::clock::Clock::start().now().wall;
         let plan = plan()?;
@@ -94,12 +97,19 @@ impl Stage {
         talk(&format!("鍵・名簿・規則を作りました: {}", folder.display()));
         let link: Link = read(&folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
         let roster = link.claimed().map_err(|error| error.to_string())?;
-        let mut stage =
-            Self { folder, founded, actors: BTreeMap::new(), plans: BTreeMap::new(), roster, receipts: Vec::new() };
+        let mut stage = Self {
+            exe,
+            folder,
+            founded,
+            actors: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            roster,
+            receipts: Vec::new(),
+        };
         let nodes: Vec<_> =
             stage.founded.nodes.iter().filter(|node| node.party.to_string() != LAPTOP).cloned().collect();
         for node in nodes {
-            let pid = stage.start(&node)?;
+            let pid = stage.start(&node, &[])?;
             talk(&format!("  {:<24} プロセス {pid:>7}  http://{}", node.party.to_string(), node.api));
         }
         for (party, actor) in &stage.actors {
@@ -131,18 +141,17 @@ impl Stage {
         Cast::new(plan.clone()).first(fits).ok_or_else(|| "nobody fits this step".to_owned())
     }
 
-    /// Ends a process without warning and starts it again.
+    /// Ends a process without warning and starts it again, with these variables in its environment.
     ///
     /// # Errors
     /// A text if it does not come back.
-    pub fn kill_and_restart(&mut self, party: &str, while_down: impl FnOnce()) -> Result<(u32, u32), String> {
+    pub fn kill_and_restart(&mut self, party: &str, environment: &[(&str, &str)]) -> Result<(u32, u32), String> {
         let mut actor = self.actors.remove(party).ok_or("not on stage")?;
         let before = actor.child.id();
         // `Child::kill` is SIGKILL.
         actor.child.kill().map_err(|error| error.to_string())?;
         actor.child.wait().map_err(|error| error.to_string())?;
-        while_down();
-        let after = self.start(&actor.node)?;
+        let after = self.start(&actor.node, environment)?;
         let line = self.line(party)?;
         if wait_until(READY_LIMIT, || line.is_ready()) {
             Ok((before, after))
@@ -256,7 +265,17 @@ impl Stage {
 
     /// Waits until the operator ends it or a member ends by itself.
     pub fn stay(&mut self) {
-        loop {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        if let Ok(runtime) = &runtime {
+            runtime.spawn(async move {
+                // Without a signal handler the interrupt ends this process at once, which is an end too.
+                drop(tokio::signal::ctrl_c().await);
+                told.store(true, Ordering::Release);
+            });
+        }
+        while !is_over.load(Ordering::Acquire) {
             let ended = self.actors.values_mut().any(|actor| !matches!(actor.child.try_wait(), Ok(None)));
             if ended {
                 return;
@@ -265,13 +284,13 @@ impl Stage {
         }
     }
 
-    fn start(&mut self, node: &network::Founding) -> Result<u32, String> {
-        let exe = std::env::current_exe().map_err(|error| error.to_string())?;
+    fn start(&mut self, node: &network::Founding, environment: &[(&str, &str)]) -> Result<u32, String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_of(node));
         let log = log.map_err(|error| error.to_string())?;
-        let child = Command::new(exe)
+        let child = Command::new(&self.exe)
             .args(["run", "--config"])
             .arg(&node.config)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -339,7 +339,7 @@ fn killed_in_mid_load(stage: &mut Stage) -> Result<Step, String> {
         }
         let count = || answers.lock().map_or(0, |answers| answers.len());
         wait_until(Duration::from_secs(10), || count() >= 100);
-        let killed = stage.kill_and_restart(TOWN, || {});
+        let killed = stage.kill_and_restart(TOWN, &[]);
         let until = count() + 20;
         wait_until(Duration::from_secs(20), || count() >= until);
         is_over.store(true, std::sync::atomic::Ordering::Release);
