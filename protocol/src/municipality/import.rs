@@ -140,6 +140,9 @@ fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: 
         let tie = parse_tie(item)?;
         ties.entry(tie.party.clone()).or_default().push(tie);
     }
+    if value.get("consents").is_none() {
+        return Err("consents: missing; an empty list if there are none".to_owned());
+    }
     let consents = items(&value, "consents").map(parse_consent).collect::<Result<_, _>>()?;
     let protections = match value.get("protection") {
         None => return Err("protection: missing; null if there is none".to_owned()),
