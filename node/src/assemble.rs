@@ -60,7 +60,7 @@ pub enum AssembleError {
     Key(#[from] KeyError),
     /// A key file holds less than its seat needs.
     #[error(
-        "{file}: 鍵「{name}」がありません。tsunagi keys create で作り直してください / the key file has no usable {name}"
+        "{file}: 鍵「{name}」がありません。tsunagi member join で作り直してください / the key file has no usable {name}"
     )]
     NoSuchKey {
         /// The file.

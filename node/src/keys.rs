@@ -62,7 +62,7 @@ pub enum KeyError {
     },
     /// There is no such file.
     #[error(
-        "{0}: 鍵ファイルがありません。tsunagi keys create で作成してください / no such key file; make it with tsunagi keys create"
+        "{0}: 鍵ファイルがありません。tsunagi member join で作成してください / no such key file; make it with tsunagi member join"
     )]
     Missing(PathBuf),
     /// There is one already, and it is not overwritten.

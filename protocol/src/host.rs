@@ -251,6 +251,11 @@ impl Host {
         host
     }
 
+    /// What a seat's requester knows of itself.
+    pub fn identity(&self, seat: Seat) -> Option<&Identity> {
+        self.offices.get(&seat).map(|office| office.requester.identity())
+    }
+
     /// Changes what the requesters know of themselves, before anything is asked.
     pub fn adjust(&mut self, adjust: &dyn Fn(&mut Identity)) {
         self.offices.values_mut().for_each(|office| office.requester.adjust(adjust));
@@ -569,16 +574,14 @@ impl Host {
     }
 
     /// A request or a presentation of ours is not admitted: what waits for that member ends.
-    fn sorry(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
-        if let Some(waiting) = self.waiting.remove(&number) {
-            if let Some(link) = self.links.get_mut(&connection) {
-                link.welcomed.remove(&waiting.seat);
-            }
+    fn sorry(&mut self, connection: u64, number: u64, now: Steady, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
+        let Some(seat) = self.links.get_mut(&connection)?.hellos.remove(&number) else {
+            let waiting = self.take_waiting(connection, number, now, out)?;
+            self.links.get_mut(&connection)?.welcomed.remove(&waiting.seat);
             return Some((waiting.seat, Event::Declined(waiting.exchange)));
-        }
+        };
         out.push(Effect::Alarm("a member did not admit us"));
         let link = self.links.get_mut(&connection)?;
-        let seat = link.hellos.remove(&number)?;
         if link.outbound && link.hellos.is_empty() && link.welcomed.is_empty() {
             // Of no use; the next one may find the member better informed.
             out.push(Effect::Close { connection });
@@ -587,6 +590,20 @@ impl Host {
         let at = dialled.queued.iter().position(|(waiting, _exchange, _parcel)| *waiting == seat)?;
         let (seat, exchange, _parcel) = dialled.queued.remove(at)?;
         Some((seat, Event::Declined(exchange)))
+    }
+
+    /// What waits for frame `id` of this very connection: nobody else may answer it. Whoever dialled us and
+    /// answers what was never asked there is at fault.
+    fn take_waiting(&mut self, connection: u64, id: u64, now: Steady, out: &mut Vec<Effect>) -> Option<Waiting> {
+        if self.waiting.get(&id).is_some_and(|waiting| waiting.connection == connection) {
+            return self.waiting.remove(&id);
+        }
+        if self.links.get(&connection).is_some_and(|link| !link.outbound) {
+            self.fault(connection, Drop::Unasked, now, out);
+        } else {
+            out.push(Effect::Dropped(Drop::Unasked));
+        }
+        None
     }
 
     fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
@@ -630,17 +647,17 @@ impl Host {
                 self.welcome(connection, number, out);
                 None
             }
-            Frame::Sorry(number) => self.sorry(connection, number, out),
+            Frame::Sorry(number) => self.sorry(connection, number, now.steady, out),
             Frame::Request(id, bytes) => {
                 self.request(connection, id, &bytes, now, out);
                 None
             }
             Frame::Answer(id, bytes) => {
-                self.answer(id, bytes.to_vec(), out);
+                self.answer(connection, id, bytes.to_vec(), now.steady, out);
                 None
             }
             Frame::Busy(id, ms) => {
-                let waiting = self.waiting.remove(&id)?;
+                let waiting = self.take_waiting(connection, id, now.steady, out)?;
                 Some((waiting.seat, Event::Busy(waiting.exchange, Span::from_ms(ms.min(limits::ASK_LIMIT.ms())))))
             }
             Frame::Fetch(version) => {
@@ -655,7 +672,7 @@ impl Host {
             }
             Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
             Frame::Cosigned(number, verdict) => {
-                let waiting = self.waiting.remove(&number)?;
+                let waiting = self.take_waiting(connection, number, now.steady, out)?;
                 Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict, waiting.note)))
             }
         }
@@ -729,9 +746,10 @@ impl Host {
         Ok(None)
     }
 
-    fn answer(&mut self, id: u64, bytes: Vec<u8>, out: &mut Vec<Effect>) {
-        let pending = self.waiting.remove(&id).and_then(|waiting| {
-            let (pending, known) = self.offices.get(&waiting.seat)?.requester.pending(&waiting.exchange)?;
+    fn answer(&mut self, connection: u64, id: u64, bytes: Vec<u8>, now: Steady, out: &mut Vec<Effect>) {
+        let Some(waiting) = self.take_waiting(connection, id, now, out) else { return };
+        let pending = self.offices.get(&waiting.seat).and_then(|office| {
+            let (pending, known) = office.requester.pending(&waiting.exchange)?;
             Some((waiting.seat, Work::OpenAnswer { pending, known, bytes }))
         });
         match pending {
@@ -763,7 +781,7 @@ impl Host {
             Done::Event(seat, event) => Some((seat, event)),
             Done::Frame(route, bytes) => {
                 if route.connection == crate::machine::Route::OWN {
-                    self.answer(route.id, bytes, out);
+                    self.answer(route.connection, route.id, bytes, now.steady, out);
                 } else {
                     send(out, route.connection, &Frame::Answer(route.id, bytes.into()));
                 }

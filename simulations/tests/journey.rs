@@ -263,6 +263,56 @@ fn an_answer_lost_on_the_wire_is_asked_for_again_and_has_one_leaf() {
 }
 
 #[test]
+fn nobody_but_the_asked_may_answer() {
+    let mut world = world(14);
+    let (city, planner, helpers) = (party(CITY), party(PLANNER), party(HELPERS));
+    answered(world.ask(&planner, survey()));
+    answered(world.ask(&helpers, survey()));
+    // The helpers' connection to the city carries answers, refusals and delays to questions of others.
+    let foreign = world.wire(&helpers, &city).unwrap();
+    for id in 1..200_u64 {
+        for frame in [Frame::Answer(id, vec![1].into()), Frame::Busy(id, 30_000), Frame::Sorry(id)] {
+            world.push_now(&city, Input::Frame { connection: foreign, bytes: protocol::cbor::encode(&frame) });
+        }
+    }
+    let mut ask = survey();
+    ask.staff = Staff { id: "officer-7".into(), job: Job::MunicipalOfficer, proof: None };
+    ask.purpose = Purpose::Certification;
+    assert!(matches!(answered(world.ask(&city, ask)).outcome, Outcome::Records(_)));
+    assert!(world.drops().contains(&(city.clone(), Drop::Unasked)));
+    assert_eq!(world.wire(&helpers, &city), None, "three faults end the connection");
+}
+
+#[test]
+fn an_import_keeps_no_guess() {
+    let mut world = world(15);
+    let city = party(CITY);
+    let bad = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value: serde_json::Value = serde_json::from_str(&line()).unwrap();
+        change(&mut value);
+        value.to_string()
+    };
+    let refused = [
+        bad(&|value| value["consents"] = serde_json::json!("yes")),
+        bad(&|value| value["consents"] = serde_json::json!(vec![value["consents"][0].clone(); 3000])),
+        bad(&|value| value["protction"] = serde_json::json!(null)),
+        bad(&|value| value["protection"] = serde_json::json!({"from": "2025-02-01", "until": "2025-01-01"})),
+        bad(&|value| value["records"][0]["number"] = serde_json::json!("2")),
+        bad(&|value| value["records"][0]["valid_from"] = serde_json::json!("2025-02-02")),
+        line().replacen("\"medical\"", "\"protection\":{\"from\":\"2025-01-01\",\"until\":null},\"medical\"", 1),
+        format!("{}\n{}", line(), line()),
+    ];
+    for lines in refused {
+        let told = world.import(&city, &lines);
+        assert!(matches!(told, Some(Err(_))), "{told:?} for {lines:.300}");
+    }
+    assert_eq!(world.import(&city, &line()), Some(Ok(0)), "what is there already is not kept again");
+    let untied = bad(&|value| value["relationships"] = serde_json::json!([]));
+    assert_eq!(world.import(&city, &untied), Some(Ok(0)));
+    assert_eq!(answered(world.ask(&party(PLANNER), survey())).outcome, Outcome::Refused(Told::NotPermitted));
+}
+
+#[test]
 fn a_witness_cosigns_the_heads_of_members() {
     let mut world = world(11);
     answered(world.ask(&party(PLANNER), survey()));

@@ -40,6 +40,7 @@ pub(super) async fn ask(State(desk): State<Arc<Desk>>, body: Body) -> Result<Jso
 }
 
 fn read(value: &Value) -> Result<Ask, Trouble> {
+    only(value, &KNOWN)?;
     let staff = value.get("staff").ok_or(Trouble::field("staff"))?;
     let id = text(staff, "staff.id", "id")?;
     if id.is_empty() || id.chars().count() > 64 {
@@ -49,6 +50,20 @@ fn read(value: &Value) -> Result<Ask, Trouble> {
     let purpose = Purpose::parse(text(value, "purpose", "purpose")?).ok_or(Trouble::field("purpose"))?;
     let person = read_person(value.get("person").ok_or(Trouble::field("person"))?)?;
     Ok(Ask { staff: Staff { id: id.to_owned(), job, proof: None }, purpose, person, wish: read_wish(value)? })
+}
+
+/// What a question may hold. A misspelt day must not become today.
+const KNOWN: [&str; 9] =
+    ["seat", "staff", "purpose", "person", "kinds", "valid_on", "known_at_ms", "history", "register"];
+
+fn only(value: &Value, known: &[&str]) -> Result<(), Trouble> {
+    let object = value.as_object().ok_or(Trouble::field("body"))?;
+    match object.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => {
+            Err(Trouble::Field(key.chars().take(32).collect(), Some("知らない項目です / not a known field".to_owned())))
+        }
+        None => Ok(()),
+    }
 }
 
 fn read_person(value: &Value) -> Result<Handle, Trouble> {
@@ -64,8 +79,10 @@ fn read_person(value: &Value) -> Result<Handle, Trouble> {
 }
 
 fn read_wish(value: &Value) -> Result<Wish, Trouble> {
-    if value.get("history") == Some(&Value::Bool(true)) {
-        return Ok(Wish::History);
+    match value.get("history") {
+        None | Some(Value::Null | Value::Bool(false)) => {}
+        Some(Value::Bool(true)) => return Ok(Wish::History),
+        Some(_) => return Err(Trouble::field("history")),
     }
     if let Some(home) = value.get("register") {
         return read_registration(home);
@@ -122,6 +139,8 @@ mod tests {
             ("kinds", json!([])),
             ("valid_on", json!("yesterday")),
             ("known_at_ms", json!(-1)),
+            ("history", json!("true")),
+            ("as_of", json!("2020-01-01")),
         ] {
             let mut bad = good();
             bad[path] = wrong;

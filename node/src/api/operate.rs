@@ -44,7 +44,10 @@ pub(super) async fn import(
 /// `POST /v1/notices`: one signed object.
 pub(super) async fn notice(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Value>, Trouble> {
     let bytes = query::read(body, limits::FRAME_BYTES_MAX).await?;
-    let notice: Notice = cbor::decode(&bytes).map_err(|_malformed| Trouble::field("body"))?;
+    // A roster may come as the file the authority signed, without the wrapping of a notice.
+    let notice = cbor::decode(&bytes).or_else(|_malformed| cbor::decode(&bytes).map(Notice::Roster));
+    let notice =
+        notice.map_err(|_malformed| Trouble::Field("body".to_owned(), Some("not a signed object".to_owned())))?;
     let told = desk.wish_with_room(|waits| Local::Notice(Box::new(notice), waits)).await?;
     told.map(|()| Json(json!({ "learnt": true }))).map_err(Trouble::NotTaken)
 }

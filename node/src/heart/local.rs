@@ -130,10 +130,17 @@ impl Beat {
         let gate = self.heart.host.gate();
         let credential = Credential::verify(bytes, &gate.network(), gate.roster(), now.wall, &Real);
         let credential = credential.map_err(|error| error.to_string())?;
-        if self.heart.seats.get(&seat) == Some(&credential.party) {
+        if self.heart.seats.get(&seat) != Some(&credential.party) {
+            return Err("他の組織の資格証です / it is another organisation's".to_owned());
+        }
+        let own = self.heart.network.peer_key();
+        let signing = self.heart.host.identity(seat).map(|identity| identity.signing_public);
+        let is_for_our_keys =
+            signing == Some(credential.signing) && credential.transport.iter().any(|key| *key.as_bytes() == own.0);
+        if is_for_our_keys {
             Ok(())
         } else {
-            Err("it is another organisation's".to_owned())
+            Err("この資格証の鍵は、このノードの鍵と一致しません / it is for other keys than this node's".to_owned())
         }
     }
 

@@ -12,7 +12,7 @@ use crate::fact::{Consent, Protection, Relationship};
 use crate::id::party::PartyId;
 use crate::id::person::PersonId;
 use crate::policy::Permit;
-use crate::primitives;
+use crate::primitives::{self, Secret};
 use crate::record::disclosure::Content;
 use crate::record::timeline::{self, AsOf};
 use crate::record::version::{Head, Version};
@@ -32,6 +32,9 @@ pub struct File {
     /// Spans of protection.
     #[n(2)]
     pub protections: Vec<Protection>,
+    /// The organisations tied to the person.
+    #[n(3)]
+    pub tied: Vec<PartyId>,
 }
 
 /// Where one version stands.
@@ -79,6 +82,15 @@ pub fn ties(batch: &Batch<'_>, party: &PartyId, label: Label) -> Result<Vec<Rela
     }
 }
 
+/// Forgets the ties of one organisation to one person.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn untie(batch: &mut Batch<'_>, party: &PartyId, label: Label) -> Result<(), StoreError> {
+    let key = tie_key(batch, party, label);
+    batch.put(key, None)
+}
+
 /// Keeps the ties of one organisation to one person.
 ///
 /// # Errors
@@ -120,13 +132,29 @@ pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Re
     let mut versions = Vec::new();
     if let Some(key) = batch.known_person_key(label)? {
         for place in places.iter().filter(|place| chosen.contains(&place.head)) {
-            let sealed = batch.read(Roll::Records, place.position)?;
-            let bytes = primitives::open_stored(&key, b"record", &sealed).map_err(|_broken| UNREADABLE)?;
-            let version: Version = cbor::decode(&bytes).map_err(|_error| UNREADABLE)?;
-            versions.push(version);
+            versions.push(open(&key, place.position, batch)?);
         }
     }
     Content::select(permit.kind(), as_of, permit.groups(), &versions).map_err(|_fault| UNREADABLE)
+}
+
+/// The version of that record and number, if it is there.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or the version does not open.
+pub fn known(batch: &Batch<'_>, label: Label, version: &Version) -> Result<Option<Version>, StoreError> {
+    let places = places(batch, label, version.kind)?;
+    let place = places.iter().find(|place| place.head.id == version.id && place.head.number == version.number);
+    match (place, batch.known_person_key(label)?) {
+        (Some(place), Some(key)) => open(&key, place.position, batch).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn open(key: &Secret, position: Position, batch: &Batch<'_>) -> Result<Version, StoreError> {
+    let sealed = batch.read(Roll::Records, position)?;
+    let bytes = primitives::open_stored(key, b"record", &sealed).map_err(|_broken| UNREADABLE)?;
+    cbor::decode(&bytes).map_err(|_error| UNREADABLE)
 }
 
 /// Adds a version; nothing is overwritten.

@@ -24,6 +24,7 @@ use crate::id::person::PersonId;
 use crate::key::KeyId;
 use crate::ledger::leaf::LeafKind;
 use crate::municipality::file::{self, File};
+use crate::municipality::strict_json;
 use crate::primitives::Secret;
 use crate::record::Record;
 use crate::record::version::{RecordId, Status, Version};
@@ -33,6 +34,10 @@ use crate::vault::Label;
 
 /// The most lines of one import.
 pub const LINES_MAX: usize = 1000;
+/// The most consents, and the most ties, of one person.
+pub const ITEMS_MAX: usize = 100;
+/// The most versions of one kind a person may have: their places share one row of the index.
+pub const VERSIONS_MAX: usize = 500;
 
 /// What one line says.
 struct Line {
@@ -59,10 +64,17 @@ pub fn import(
         Ok(lines) => lines,
         Err(message) => return Ok(Err(message)),
     };
+    let mut persons = BTreeSet::new();
+    for (number, line) in (1_u64..).zip(&lines) {
+        let label = access_log::label(label_key, &Handle::Care(line.person.clone()));
+        let fits = if persons.insert(label) { line.fits(label, label_key, batch)? } else { Err("a person twice") };
+        if let Err(what) = fits {
+            return Ok(Err(format!("line {number}: {what}")));
+        }
+    }
     let mut records: u64 = 0;
     for line in &lines {
-        records = records.saturating_add(u64::try_from(line.versions.len()).unwrap_or(u64::MAX));
-        keep(line, label_key, batch)?;
+        records = records.saturating_add(keep(line, label_key, batch)?);
     }
     let decision = Decision {
         refusal: None,
@@ -85,10 +97,48 @@ pub fn import(
     Ok(Ok(records))
 }
 
-fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+impl Line {
+    /// Whether the line can be kept beside what is there, looked at before anything is staged.
+    fn fits(
+        &self,
+        label: Label,
+        label_key: &Secret,
+        batch: &Batch<'_>,
+    ) -> Result<Result<(), &'static str>, StoreError> {
+        if let Some(medical) = &self.medical {
+            let handle = access_log::label(label_key, &Handle::Medical(medical.clone()));
+            if file::by_medical(batch, handle)?.is_some_and(|other| other != label) {
+                return Ok(Err("medical: another person's"));
+            }
+        }
+        for kind in RecordKind::ALL {
+            let fresh = self.versions.iter().filter(|version| version.kind == kind).count();
+            if file::places(batch, label, kind)?.len().saturating_add(fresh) > VERSIONS_MAX {
+                return Ok(Err("records: too many versions of one kind"));
+            }
+        }
+        for version in &self.versions {
+            let is_same = |known: &Version| Version { recorded_at: version.recorded_at, ..known.clone() } == *version;
+            if file::known(batch, label, version)?.is_some_and(|known| !is_same(&known)) {
+                return Ok(Err("records: this number of the record is there with other content"));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, StoreError> {
     let label = access_log::label(label_key, &Handle::Care(line.person.clone()));
-    let file =
-        File { person: line.person.clone(), consents: line.consents.clone(), protections: line.protections.clone() };
+    let before = File::read(batch, label)?.map_or_else(Vec::new, |file| file.tied);
+    for party in before.iter().filter(|party| !line.ties.contains_key(party)) {
+        file::untie(batch, party, label)?;
+    }
+    let file = File {
+        person: line.person.clone(),
+        consents: line.consents.clone(),
+        protections: line.protections.clone(),
+        tied: line.ties.keys().cloned().collect(),
+    };
     file.write(batch, label)?;
     if let Some(medical) = &line.medical {
         let handle = access_log::label(label_key, &Handle::Medical(medical.clone()));
@@ -97,15 +147,17 @@ fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<(), St
     for (party, ties) in &line.ties {
         file::tie(batch, party, label, ties)?;
     }
+    let mut kept: u64 = 0;
     for version in &line.versions {
         let is_known = file::places(batch, label, version.kind)?
             .iter()
             .any(|place| place.head.id == version.id && place.head.number == version.number);
         if !is_known {
             file::add(batch, label, version)?;
+            kept = kept.saturating_add(1);
         }
     }
-    Ok(())
+    Ok(kept)
 }
 
 fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Timestamp) -> Result<Vec<Line>, String> {
@@ -122,7 +174,7 @@ fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Tim
 }
 
 fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: Timestamp) -> Result<Line, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON at column {}", error.column()))?;
+    let value = strict_json::parse(text)?;
     only(&value, &["insurer", "insured", "medical", "protection", "consents", "relationships", "records"])?;
     let insurer = field(&value, "insurer", InsurerNumber::parse)?;
     if !insurers.contains(&insurer) {
@@ -136,30 +188,32 @@ fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: 
         Some(_) => Some(field(&value, "medical", MedicalInsuranceId::parse)?),
     };
     let mut ties: BTreeMap<PartyId, Vec<Relationship>> = BTreeMap::new();
-    for item in items(&value, "relationships") {
+    for item in items(&value, "relationships")? {
         let tie = parse_tie(item)?;
         ties.entry(tie.party.clone()).or_default().push(tie);
     }
-    if value.get("consents").is_none() {
-        return Err("consents: missing; an empty list if there are none".to_owned());
-    }
-    let consents = items(&value, "consents").map(parse_consent).collect::<Result<_, _>>()?;
+    let consents = items(&value, "consents")?.iter().map(parse_consent).collect::<Result<_, _>>()?;
     let protections = match value.get("protection") {
         None => return Err("protection: missing; null if there is none".to_owned()),
         Some(Value::Null) => Vec::new(),
         Some(item) => vec![parse_protection(item)?],
     };
-    let versions = items(&value, "records").map(|item| parse_version(desk, item, now)).collect::<Result<_, _>>()?;
+    let versions = items(&value, "records")?
+        .iter()
+        .map(|item| parse_version(desk, &person, item, now))
+        .collect::<Result<_, _>>()?;
     Ok(Line { person, medical, consents, protections, ties, versions })
 }
 
 fn parse_tie(item: &Value) -> Result<Relationship, String> {
     only(item, &["party", "nature", "from", "until"])?;
+    let until = optional(item, "until", Date::parse)?;
+    ordered(item, until)?;
     Ok(Relationship {
         party: field(item, "party", PartyId::parse)?,
         nature: field(item, "nature", |text| Nature::ALL.into_iter().find(|nature| nature.as_str() == text))?,
         from: field(item, "from", Date::parse)?,
-        until: optional(item, "until", Date::parse)?,
+        until,
     })
 }
 
@@ -175,27 +229,27 @@ fn parse_consent(item: &Value) -> Result<Consent, String> {
 
 fn parse_protection(item: &Value) -> Result<Protection, String> {
     only(item, &["from", "until"])?;
-    Ok(Protection {
-        from: field(item, "from", Date::parse)?,
-        until: optional(item, "until", Date::parse)?,
-        undisclosed: true,
-        withheld_from_self: false,
-    })
+    let until = optional(item, "until", Date::parse)?;
+    ordered(item, until)?;
+    Ok(Protection { from: field(item, "from", Date::parse)?, until, undisclosed: true, withheld_from_self: false })
 }
 
-fn parse_version(desk: &Desk, item: &Value, now: Timestamp) -> Result<Version, String> {
+fn parse_version(desk: &Desk, person: &PersonId, item: &Value, now: Timestamp) -> Result<Version, String> {
     let known = ["kind", "id", "number", "valid_from", "valid_to", "recorded_at_ms", "status", "supersedes", "content"];
     only(item, &known)?;
     let kind = field(item, "kind", RecordKind::parse)?;
     let content = item.get("content").ok_or("content: missing")?;
+    if content.get("insured_number").is_some_and(|number| number.as_str() != Some(person.insured().expose())) {
+        return Err("content.insured_number: another person's".to_owned());
+    }
     let record = Record::from_json(kind, &content.to_string())
         .map_err(|fault| format!("{}.{}: {} (expected {})", kind.as_str(), fault.path, fault.rule, fault.expected))?;
-    let recorded_at = match item.get("recorded_at_ms").and_then(Value::as_u64) {
-        Some(ms) if Timestamp::from_unix_ms(ms) <= now => Timestamp::from_unix_ms(ms),
-        Some(_) => return Err("recorded_at_ms: in the future".to_owned()),
+    let recorded_at = match whole(item, "recorded_at_ms")?.map(Timestamp::from_unix_ms) {
+        Some(at) if at > now => return Err("recorded_at_ms: in the future".to_owned()),
+        Some(at) => at,
         None => now,
     };
-    let number = item.get("number").and_then(Value::as_u64).map_or(Ok(1), u32::try_from);
+    let number = whole(item, "number")?.map_or(Ok(1), u32::try_from);
     Ok(Version {
         id: field(item, "id", record_id)?,
         kind,
@@ -243,6 +297,19 @@ fn optional<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> R
     }
 }
 
+/// A span that ends before it begins would never be in force.
+fn ordered(item: &Value, until: Option<Date>) -> Result<(), String> {
+    let from = field(item, "from", Date::parse)?;
+    if until.is_some_and(|until| until < from) { Err("until: before from".to_owned()) } else { Ok(()) }
+}
+
+fn whole(value: &Value, name: &str) -> Result<Option<u64>, String> {
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(number) => number.as_u64().map(Some).ok_or_else(|| format!("{name}: not a whole number")),
+    }
+}
+
 /// A key that is not known is a mistake: a misspelt `protection` must not become none.
 fn only(value: &Value, known: &[&str]) -> Result<(), String> {
     let object = value.as_object().ok_or("not an object")?;
@@ -252,6 +319,9 @@ fn only(value: &Value, known: &[&str]) -> Result<(), String> {
     }
 }
 
-fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten()
+fn items<'v>(value: &'v Value, name: &str) -> Result<&'v Vec<Value>, String> {
+    let list = value.get(name).and_then(Value::as_array);
+    let list = list.ok_or_else(|| format!("{name}: missing or not a list; an empty list if there are none"))?;
+    let most = if name == "records" { VERSIONS_MAX } else { ITEMS_MAX };
+    if list.len() <= most { Ok(list) } else { Err(format!("{name}: more than {most}")) }
 }

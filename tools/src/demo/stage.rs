@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use node::dice::OsDice;
@@ -22,6 +21,7 @@ use protocol::roster::{Chain, IssuerLimits, Link, Roster};
 use protocol::time::Timestamp;
 use serde_json::json;
 use simulations::population::{self, Cast, Invented};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::laptop::{Laptop, Papers};
 use crate::ledger::{self, Rosters};
@@ -50,6 +50,7 @@ pub const LAPTOP: &str = "office:1370400010";
 /// A running network.
 #[derive(Debug)]
 pub struct Stage {
+    ends: Ends,
     exe: PathBuf,
     folder: PathBuf,
     founded: Founded,
@@ -97,7 +98,9 @@ impl Stage {
         talk(&format!("鍵・名簿・規則を作りました: {}", folder.display()));
         let link: Link = read(&folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
         let roster = link.claimed().map_err(|error| error.to_string())?;
+        let ends = Ends::on_signal(folder.clone())?;
         let mut stage = Self {
+            ends,
             exe,
             folder,
             founded,
@@ -263,19 +266,9 @@ impl Stage {
         text
     }
 
-    /// Waits until the operator ends it or a member ends by itself.
+    /// Waits until a member ends by itself; a signal ends everything (see [`Ends`]).
     pub fn stay(&mut self) {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&is_over);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        if let Ok(runtime) = &runtime {
-            runtime.spawn(async move {
-                // Without a signal handler the interrupt ends this process at once, which is an end too.
-                drop(tokio::signal::ctrl_c().await);
-                told.store(true, Ordering::Release);
-            });
-        }
-        while !is_over.load(Ordering::Acquire) {
+        loop {
             let ended = self.actors.values_mut().any(|actor| !matches!(actor.child.try_wait(), Ok(None)));
             if ended {
                 return;
@@ -299,6 +292,7 @@ impl Stage {
         let token = files::read_text(&node.token_file).map_err(|trouble| trouble.to_string())?;
         let line = Line::new(node.api, node.metrics, token.trim().to_owned());
         let pid = child.id();
+        self.ends.started(pid);
         self.actors.insert(node.party.to_string(), Actor { node: node.clone(), line, child });
         Ok(pid)
     }
@@ -346,6 +340,42 @@ impl Drop for Stage {
             drop(actor.child.wait());
         }
         drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// What to end when this process is told to end: a signal must leave no node and no key behind.
+#[derive(Clone, Debug)]
+struct Ends {
+    pids: Arc<Mutex<Vec<u32>>>,
+}
+
+impl Ends {
+    /// From now on an interrupt, a termination or a closed terminal ends every process and removes the folder.
+    fn on_signal(folder: PathBuf) -> Result<Self, String> {
+        let ends = Self { pids: Arc::default() };
+        let (pids, failed) = (Arc::clone(&ends.pids), |error: std::io::Error| error.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let wait = move || {
+            runtime.block_on(async {
+                let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+                let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else { return };
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hangup.recv() => {} }
+                let pids = pids.lock().map(|pids| pids.clone()).unwrap_or_default();
+                let pids = pids.iter().map(ToString::to_string);
+                // Whoever is gone already cannot be ended again.
+                drop(Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status());
+                drop(std::fs::remove_dir_all(folder));
+                std::process::exit(130);
+            });
+        };
+        std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(failed)?;
+        Ok(ends)
+    }
+
+    fn started(&self, pid: u32) {
+        if let Ok(mut pids) = self.pids.lock() {
+            pids.push(pid);
+        }
     }
 }
 
