@@ -1,7 +1,5 @@
 //! The demo as anybody starts it: every step comes out as it must, and it says so in JSON and by its exit code.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 use std::process::Command;
 
 use serde_json::Value;
