@@ -1,5 +1,5 @@
 //! The built command from outside: what it writes is judged by the protocol's own functions.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
