@@ -346,6 +346,8 @@ pub struct Drafted {
     pub outgoing: Outgoing,
     /// The encapsulation it used.
     pub reuse: Reuse,
+    /// Whether that was made for this request, so that others may follow under it.
+    pub is_fresh: bool,
 }
 
 /// All that opening one answer takes.
@@ -589,6 +591,7 @@ impl Work {
 fn seal_request(seat: Seat, draft: Draft, dice: &mut dyn CryptoRng, primitives: &dyn Primitives) -> Done {
     let Draft { exchange, request, mut header, sealing, signing, reuse } = draft;
     dice.fill_bytes(&mut header.nonce);
+    let is_fresh = reuse.is_none();
     let reuse = match reuse {
         Some(reuse) => reuse,
         None => match primitives.encapsulate(header.suite, &sealing, &header.info(), dice) {
@@ -598,7 +601,7 @@ fn seal_request(seat: Seat, draft: Draft, dice: &mut dyn CryptoRng, primitives: 
     };
     header.enc.clone_from(&reuse.enc);
     let outgoing = envelope::seal(&header, reuse.channel.as_ref(), &request, &signing, primitives);
-    Done::Event(seat, Event::Sealed(exchange, Box::new(Drafted { outgoing, reuse })))
+    Done::Event(seat, Event::Sealed(exchange, Box::new(Drafted { outgoing, reuse, is_fresh })))
 }
 
 impl Pending {

@@ -459,7 +459,7 @@ impl Requester {
             let failure = Failure::Unreachable(open.to.clone());
             return self.end_exchange(exchange, failure, batch, out);
         };
-        let Drafted { outgoing, reuse } = drafted;
+        let Drafted { outgoing, reuse, is_fresh } = drafted;
         let row =
             AskRow { to: open.to.clone(), envelope: outgoing.bytes.clone(), secret: *outgoing.answer_secret.expose() };
         let general = batch.person_key(Label::GENERAL)?;
@@ -478,7 +478,8 @@ impl Requester {
         open.sent = Some(Sent { bytes: outgoing.bytes.clone(), pending: Arc::new(pending) });
         open.again = now.steady.plus(limits::ATTEMPT_LIMIT);
         let (seat, to) = (self.identity.seat, open.to.clone());
-        if !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
+        // One that was used before is worn by as much: only a fresh one is remembered.
+        if is_fresh && !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
             let sealing = gate.statement(&to, now.wall).and_then(|said| {
                 said.sealing_key(self.identity.suite.max(gate.roster().suite_min), gate.roster().suite_min)
             });

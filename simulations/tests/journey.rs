@@ -19,12 +19,13 @@ use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::SignedCheckpoint;
-use protocol::machine::{Answered, Ask, Ending, Failure, Wish};
+use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
 use protocol::message::{Outcome, Staff};
 use protocol::primitives::{Real, Suite};
 use protocol::record::disclosure::Content;
 use protocol::record::forms;
 use protocol::refusal::Told;
+use protocol::store::Seat;
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
@@ -281,6 +282,20 @@ fn nobody_but_the_asked_may_answer() {
     assert!(matches!(answered(world.ask(&city, ask)).outcome, Outcome::Records(_)));
     assert!(world.drops().contains(&(city.clone(), Drop::Unasked)));
     assert_eq!(world.wire(&helpers, &city), None, "three faults end the connection");
+}
+
+#[test]
+fn a_worn_out_encapsulation_is_not_used_again() {
+    let mut world = world(16);
+    let planner = party(PLANNER);
+    answered(world.ask(&planner, survey()));
+    // So many at once that the encapsulation wears out while requests under it are still being sealed.
+    for number in 0..1_001 {
+        world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000 + number), survey()));
+    }
+    world.run();
+    let answer = answered(world.ask(&planner, survey()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
 }
 
 #[test]
