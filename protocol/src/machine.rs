@@ -26,8 +26,8 @@ use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
-use crate::message::{Body, Outcome, Points, Question, Staff};
-use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, Suite};
+use crate::message::{Body, Outcome, Points, Staff};
+use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret};
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
 use crate::time::{Now, Steady, Timestamp};
 use crate::verify::{Opened, Sealed, Unfit, Verified};
@@ -661,21 +661,6 @@ impl Unblinding {
 /// The two salts of a leaf that its asker gets.
 pub fn asker_salts(salts: &Salts) -> (Salt, Salt) {
     (salts.request.clone(), salts.answer.clone())
-}
-
-/// What a question is asked of, for the ask that leads to it.
-pub fn is_for(question: &Question, kind: crate::id::party::PartyKind) -> bool {
-    use crate::id::party::PartyKind;
-    match question {
-        Question::Read(_) | Question::History(_) => kind == PartyKind::Insurer,
-        Question::LookUp(_) | Question::Register(_) => kind == PartyKind::Directory,
-        Question::Evaluate(_) => kind == PartyKind::Pseudonymiser,
-    }
-}
-
-/// The suite a request is sealed with, and nothing weaker than the roster's.
-pub fn preferred_suite(preferred: Suite, minimum: Suite) -> Suite {
-    preferred.max(minimum)
 }
 
 impl core::fmt::Debug for Work {

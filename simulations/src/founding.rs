@@ -14,7 +14,7 @@ use protocol::gate::{Gate, Notice};
 use protocol::host::Office;
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::{PartyId, PartyKind};
-use protocol::key::{KeyUse, PublicKey};
+use protocol::key::PublicKey;
 use protocol::ledger::origin::Origin;
 use protocol::limits;
 use protocol::municipality::Municipality;
@@ -335,11 +335,6 @@ fn sign(roster: &Roster, signers: &[Secret], primitives: &dyn Primitives) -> Lin
     let pairs: Vec<_> =
         signers.iter().map(|secret| (PublicKey::from_bytes(primitives.signing_public(secret)), secret)).collect();
     Link::sign(roster, primitives, &pairs)
-}
-
-/// The key id under which an organisation's public key signs.
-pub fn signing_id(keys: &Keys) -> protocol::key::KeyId {
-    keys.signing_public.id(KeyUse::Signing)
 }
 
 impl core::fmt::Debug for Founding {
