@@ -271,7 +271,7 @@ impl Ground {
         let identity = Identity {
             seat: keys.seat,
             party: keys.party,
-            signing: keys.signing,
+            signing: Real.signing_key(&keys.signing).into(),
             signing_public: keys.signing_public,
             credential: keys.credential,
             label: keys.label,

@@ -109,7 +109,7 @@ impl Heart {
         while !beat.is_over() {
             beat.once()?;
         }
-        Ok(())
+        beat.heart.store.settle()
     }
 }
 
@@ -152,12 +152,14 @@ impl Beat {
 
     fn receive_all(&mut self, taken: Taken, now: Now) -> Result<Vec<(Seat, Event)>, StoreError> {
         let mut events = Vec::new();
+        let mut effects = Vec::new();
         for done in taken.done {
-            self.receive(Input::Done(done), now, &mut events);
+            events.extend(self.heart.host.receive(Input::Done(done), now, &mut effects));
         }
         for event in taken.network {
-            self.hear(event, now, &mut events);
+            self.hear(event, now, &mut events, &mut effects);
         }
+        self.carry_out(effects);
         for wish in taken.local {
             self.wish(wish, now, &mut events)?;
         }
@@ -184,28 +186,26 @@ impl Beat {
     }
 
     /// What the network says.
-    fn hear(&mut self, event: NetworkEvent, now: Now, events: &mut Vec<(Seat, Event)>) {
-        match event {
+    fn hear(&mut self, event: NetworkEvent, now: Now, events: &mut Vec<(Seat, Event)>, effects: &mut Vec<Effect>) {
+        let input = match event {
             NetworkEvent::Opened { connection, peer, outbound } => {
                 self.connections.insert(connection.number(), (connection, peer));
                 let peer_key = PublicKey::from_bytes(peer.0);
-                let input = Input::Opened { connection: connection.number(), peer: peer_key, outbound };
-                self.receive(input, now, events);
+                Input::Opened { connection: connection.number(), peer: peer_key, outbound }
             }
             NetworkEvent::Frame { connection, bytes } => {
                 if self.heart.vitals.is_without_room() && self.refuse_for_room(connection, &bytes) {
                     return;
                 }
-                self.receive(Input::Frame { connection: connection.number(), bytes }, now, events);
+                Input::Frame { connection: connection.number(), bytes }
             }
             NetworkEvent::Closed { connection } => {
                 self.connections.remove(&connection.number());
-                self.receive(Input::Closed { connection: connection.number() }, now, events);
+                Input::Closed { connection: connection.number() }
             }
-            NetworkEvent::Unreachable { peer } => {
-                self.receive(Input::Unreachable { peer: PublicKey::from_bytes(peer.0) }, now, events);
-            }
-        }
+            NetworkEvent::Unreachable { peer } => Input::Unreachable { peer: PublicKey::from_bytes(peer.0) },
+        };
+        events.extend(self.heart.host.receive(input, now, effects));
     }
 
     /// A request that could not be written down is answered with Busy; all else goes its way.
@@ -217,9 +217,10 @@ impl Beat {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut pieces = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Work(seat, work) => self.heart.workers.give(seat, work),
+                Effect::Work(seat, work) => pieces.push((seat, work)),
                 Effect::Send { connection, bytes } => {
                     if let Some((connection, _peer)) = self.connections.get(&connection) {
                         self.send(*connection, bytes);
@@ -241,6 +242,9 @@ impl Beat {
                     self.heart.metrics.count_drop(vitals::reason(reason));
                 }
             }
+        }
+        if !pieces.is_empty() {
+            self.heart.workers.give(pieces);
         }
     }
 

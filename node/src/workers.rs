@@ -39,6 +39,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     pieces: VecDeque<(Seat, Box<Work>)>,
+    /// Threads that wait for the bell.
+    idle: usize,
     closed: bool,
 }
 
@@ -67,11 +69,17 @@ impl Workers {
         Ok(Self { shared, threads })
     }
 
-    /// Gives out one piece. Never waits; who gives asks [`Workers::has_room`] before taking on more.
-    pub fn give(&self, seat: Seat, work: Box<Work>) {
-        self.shared.open.fetch_add(1, Ordering::Relaxed);
-        self.shared.queue().pieces.push_back((seat, work));
-        self.shared.bell.notify_one();
+    /// Gives out pieces. Never waits; who gives asks [`Workers::has_room`] before taking on more.
+    pub fn give(&self, pieces: Vec<(Seat, Box<Work>)>) {
+        let count = pieces.len();
+        self.shared.open.fetch_add(count, Ordering::Relaxed);
+        let mut queue = self.shared.queue();
+        queue.pieces.extend(pieces);
+        let wanted = queue.idle.min(count);
+        drop(queue);
+        for _thread in 0..wanted {
+            self.shared.bell.notify_one();
+        }
     }
 
     /// Whether new work may be taken on.
@@ -121,7 +129,9 @@ impl Shared {
             if let Some(piece) = queue.pieces.pop_front() {
                 return Some(piece);
             }
+            queue.idle = queue.idle.saturating_add(1);
             queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle = queue.idle.saturating_sub(1);
         }
     }
 }
@@ -155,6 +165,6 @@ fn instead(seat: Seat, work: &Work) -> Option<Done> {
             Some(Done::Event(seat, Event::Answered(pending.exchange, Err(AnswerError::DoesNotOpen))))
         }
         Work::Blind(ask, _) | Work::Unblind(ask, _) => Some(Done::Event(seat, Event::Unblinded(*ask, None))),
-        Work::SealAnswer(_) | Work::Evaluate(..) | Work::Decline(..) => None,
+        Work::SealAnswers(_) | Work::Evaluate(..) | Work::Decline(..) => None,
     }
 }

@@ -158,7 +158,7 @@ pub fn enter(
 ) -> Result<(Entry, Salts), StoreError> {
     let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
     let last: Option<Last> = match batch.get(&chain)? {
-        Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?),
+        Some(bytes) => Some(cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?),
         None => None,
     };
     let step = Step {
@@ -184,8 +184,12 @@ pub fn enter(
     let entry = batch.enter(&leaf, sealed)?;
     batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })))?;
     if let Some(asker) = asker {
+        // Those of one commit share a row.
         let row = Key::new(batch.seat(), table::PARTY, &by_party(&asker, at, entry.index()));
-        batch.put(row, Some(label.as_bytes().to_vec()))?;
+        let mut touched = batch.get(&row)?.unwrap_or_default();
+        touched.extend(entry.index().to_be_bytes());
+        touched.extend(label.as_bytes());
+        batch.put(row, Some(touched))?;
     }
     Ok((entry, salts))
 }
@@ -201,7 +205,7 @@ pub fn detail(batch: &Batch<'_>, index: u64, label: Label) -> Result<Option<Deta
     let owner = if *owner == UNDER_PERSON { label } else { Label::GENERAL };
     let Some(key) = batch.known_person_key(owner)? else { return Ok(None) };
     let bytes = primitives::open_stored(&key, b"detail", sealed).map_err(|_broken| StoreError::Unreadable("detail"))?;
-    cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("detail"))
+    cbor::decode_own(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("detail"))
 }
 
 /// The newest `most` steps of a person's chain, newest first.
@@ -212,7 +216,7 @@ pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64,
     let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
     let mut next = match batch.get(&chain)? {
         Some(bytes) => {
-            let last: Last = cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?;
+            let last: Last = cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?;
             Some(last.leaf)
         }
         None => None,
@@ -239,27 +243,36 @@ pub fn of_party(
 ) -> Result<Vec<Touched>, StoreError> {
     let row = |at, leaf| Key::new(batch.seat(), table::PARTY, &by_party(party, at, leaf));
     let end = row(Timestamp::from_unix_ms(u64::MAX), u64::MAX);
-    let rows = batch.range(&row(from.0, from.1), &end, most)?;
-    let broken = StoreError::Unreadable("exchange by party");
-    let touched = |(key, value): (Key, Vec<u8>)| {
-        let (at, leaf) = instant_and_leaf(key.rest()).ok_or_else(|| broken.clone())?;
-        let label = Label::from_bytes(value.try_into().map_err(|_length| broken.clone())?);
-        Ok(Touched { at, leaf, label, detail: detail(batch, leaf, label)? })
-    };
-    rows.into_iter().map(touched).collect()
+    // The first row may hold nothing but what comes before.
+    let rows = batch.range(&row(from.0, from.1), &end, most.saturating_add(1))?;
+    let broken = || StoreError::Unreadable("exchange by party");
+    let mut found = Vec::new();
+    for (key, value) in rows {
+        let at = instant(key.rest()).ok_or_else(broken)?;
+        let (entries, []) = value.as_chunks::<TOUCHED_BYTES>() else { return Err(broken()) };
+        for entry in entries {
+            let (leaf, label) = entry.split_first_chunk().ok_or_else(broken)?;
+            let leaf = u64::from_be_bytes(*leaf);
+            let label = Label::from_bytes(label.try_into().map_err(|_length| broken())?);
+            if (at, leaf) >= from && found.len() < most {
+                found.push(Touched { at, leaf, label, detail: detail(batch, leaf, label)? });
+            }
+        }
+    }
+    Ok(found)
 }
 
-/// 16 bytes of the organisation's name, instant, leaf: fixed lengths, so that rows stand in order of time.
+/// 16 bytes of the organisation's name, instant, all but the last bits of the leaf: fixed lengths, so that
+/// rows stand in order of time.
 fn by_party(party: &PartyId, at: Timestamp, leaf: u64) -> Vec<u8> {
     let name = Digest::of(party.to_string().as_bytes());
     let name = name.as_bytes().iter().take(PARTY_NAME_BYTES).copied();
-    name.chain(at.unix_ms().to_be_bytes()).chain(leaf.to_be_bytes()).collect()
+    name.chain(at.unix_ms().to_be_bytes()).chain((leaf >> LEAF_BITS).to_be_bytes()).collect()
 }
 
-fn instant_and_leaf(row: &[u8]) -> Option<(Timestamp, u64)> {
+fn instant(row: &[u8]) -> Option<Timestamp> {
     let (_name, rest) = row.split_at_checked(PARTY_NAME_BYTES)?;
-    let (at, leaf) = rest.split_first_chunk()?;
-    Some((Timestamp::from_unix_ms(u64::from_be_bytes(*at)), u64::from_be_bytes(leaf.try_into().ok()?)))
+    Some(Timestamp::from_unix_ms(u64::from_be_bytes(*rest.first_chunk()?)))
 }
 
 /// Under the person's own key, or the seat's general one where nobody of that label is known: both ways
@@ -277,6 +290,10 @@ fn seal(batch: &mut Batch<'_>, label: Label, detail: &Detail) -> Result<Vec<u8>,
 const UNDER_GENERAL: u8 = 0;
 const UNDER_PERSON: u8 = 1;
 const PARTY_NAME_BYTES: usize = 16;
+/// A leaf's number and a label.
+const TOUCHED_BYTES: usize = 8 + 16;
+/// Exchanges whose leaves differ only in so many last bits share a row: at most 12 KiB of them.
+const LEAF_BITS: u32 = 9;
 
 #[cfg(test)]
 mod tests {
@@ -286,9 +303,9 @@ mod tests {
     fn rows_by_party_stand_in_order_of_time_and_tell_it_again() {
         let office = PartyId::parse("office:1370101238").unwrap();
         let row = |ms, leaf| by_party(&office, Timestamp::from_unix_ms(ms), leaf);
-        assert!(row(255, 9) < row(256, 1) && row(256, 1) < row(256, 256));
-        assert_eq!(instant_and_leaf(&row(256, 7)), Some((Timestamp::from_unix_ms(256), 7)));
-        assert_eq!(instant_and_leaf(&row(256, 7)[1..]), None);
+        assert!(row(255, 9) < row(256, 1) && row(256, 1) < row(256, 512) && row(256, 0) == row(256, 511));
+        assert_eq!(instant(&row(256, 7)), Some(Timestamp::from_unix_ms(256)));
+        assert_eq!(instant(&row(256, 7)[..20]), None);
         let other = PartyId::parse("office:1370101239").unwrap();
         assert_ne!(row(1, 1)[..16], by_party(&other, Timestamp::from_unix_ms(1), 1)[..16]);
     }

@@ -3,6 +3,7 @@
 //! A batch gives nothing out: no answer, no action, no receipt. Reads see what earlier events of the
 //! same turn staged. A machine names no seat but its own.
 
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
@@ -22,6 +23,8 @@ pub struct Batch<'a> {
     store: &'a Store,
     staged: &'a mut Staged,
     dice: &'a mut dyn CryptoRng,
+    /// The key of the vault opened last: one event asks for one person's again and again.
+    opened: RefCell<Option<(Label, Secret)>>,
 }
 
 impl<'a> Batch<'a> {
@@ -48,7 +51,7 @@ impl<'a> Batch<'a> {
         if ground.sequence != store.sequence() {
             return Err(StoreError::Stale);
         }
-        Ok(Self { now, seat, store, staged, dice })
+        Ok(Self { now, seat, store, staged, dice, opened: RefCell::new(None) })
     }
 
     /// Both clocks, as read once for this turn.
@@ -174,7 +177,7 @@ impl<'a> Batch<'a> {
         match self.staged.keys.get(&(self.seat, label)) {
             Some(StagedKey::Fresh { key, .. }) => Ok(Some(key.clone())),
             Some(StagedKey::Forgotten) => Ok(None),
-            None => self.store.vault().key(self.seat, label),
+            None => self.vault_key(label),
         }
     }
 
@@ -223,6 +226,17 @@ impl<'a> Batch<'a> {
             return self.store.leaf(self.seat, index);
         };
         self.staged_leaf(index, ahead).ok_or(StoreError::Unknown)
+    }
+
+    fn vault_key(&self, label: Label) -> Result<Option<Secret>, StoreError> {
+        if let Some((known, key)) = self.opened.borrow().as_ref()
+            && *known == label
+        {
+            return Ok(Some(key.clone()));
+        }
+        let key = self.store.vault().key(self.seat, label)?;
+        *self.opened.borrow_mut() = key.clone().map(|key| (label, key));
+        Ok(key)
     }
 
     fn own(&self, key: &Key) -> Result<(), StoreError> {

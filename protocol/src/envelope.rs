@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::id::party::PartyId;
 use crate::key::KeyId;
 use crate::limits;
-use crate::primitives::{self, Channel, Primitives, Secret, Suite};
+use crate::primitives::{self, Channel, Secret, SigningKey, Suite};
 use crate::sign1::{self, Label};
 
 /// ChaCha20-Poly1305's number in the HPKE registry.
@@ -115,15 +115,9 @@ impl Header {
 }
 
 /// Signs `request` with `signing` and seals it over `channel`, whose `enc` is in `header`.
-pub fn seal(
-    header: &Header,
-    channel: &dyn Channel,
-    request: &[u8],
-    signing: &Secret,
-    primitives: &dyn Primitives,
-) -> Outgoing {
+pub fn seal(header: &Header, channel: &dyn Channel, request: &[u8], signing: &dyn SigningKey) -> Outgoing {
     let header_bytes = cbor::encode(header);
-    let signed = sign1::sign(primitives, signing, header.signing_key, Label::Request, &header_bytes, request);
+    let signed = sign1::sign_with(signing, header.signing_key, Label::Request, &header_bytes, request);
     let sealed = primitives::seal(&message_key(channel, &header.nonce), &header_bytes, &signed);
     let bytes = cbor::encode(&Wire { header: header_bytes, sealed });
     let digest = Digest::of(&bytes);

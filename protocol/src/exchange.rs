@@ -58,12 +58,12 @@ pub fn seen(
     issued: Timestamp,
 ) -> Result<Seen, StoreError> {
     if let Some(bytes) = batch.get(&row(batch, asker, exchange))? {
-        let decided: Decided = cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("replay"))?;
+        let decided: Decided = cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("replay"))?;
         return Ok(if decided.request == *request { Seen::Repeated(decided) } else { Seen::Reused });
     }
     let mark = batch.get(&Key::new(batch.seat(), table::REPLAY_MARK, &[]))?;
     let mark = match mark {
-        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("replay mark"))?,
+        Some(bytes) => cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("replay mark"))?,
         None => Timestamp::from_unix_ms(0),
     };
     Ok(if issued <= mark { Seen::BeforeMemory } else { Seen::New })
@@ -81,12 +81,15 @@ pub fn remember(
 ) -> Result<(), StoreError> {
     let key = row(batch, asker, exchange);
     batch.put(key, Some(cbor::encode(decided)))?;
-    let by_time = by_time(batch, decided.at, &row_rest(asker, exchange));
-    batch.put(by_time, Some(row_rest(asker, exchange)))
+    // Those of one commit share a row.
+    let by_time = by_time(batch, decided.at, decided.leaf);
+    let mut rests = batch.get(&by_time)?.unwrap_or_default();
+    rests.extend(row_rest(asker, exchange));
+    batch.put(by_time, Some(rests))
 }
 
-/// Forgets up to `rows_max` rows older than [`limits::REPLAY_ROW_LIFE`] and raises the mark below which
-/// nothing is accepted. Returns how many were forgotten.
+/// Forgets about `rows_max` exchanges older than [`limits::REPLAY_ROW_LIFE`] and raises the mark below
+/// which nothing is accepted. Returns how many were forgotten.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read.
@@ -94,11 +97,17 @@ pub fn prune(batch: &mut Batch<'_>, rows_max: usize) -> Result<usize, StoreError
     let before = batch.now().wall.minus(limits::REPLAY_ROW_LIFE);
     let from = Key::new(batch.seat(), table::REPLAY_BY_TIME, &[]);
     let to = Key::new(batch.seat(), table::REPLAY_BY_TIME, &before.unix_ms().to_be_bytes());
-    let rows = batch.range(&from, &to, rows_max)?;
-    let forgotten = rows.len();
-    for (key, rest) in rows {
-        batch.put(Key::new(batch.seat(), table::REPLAY, &rest), None)?;
+    let mut forgotten: usize = 0;
+    for (key, rests) in batch.range(&from, &to, rows_max)? {
+        let rests = rests.as_chunks::<REST_BYTES>().0;
+        for rest in rests {
+            batch.put(Key::new(batch.seat(), table::REPLAY, rest), None)?;
+        }
         batch.put(key, None)?;
+        forgotten = forgotten.saturating_add(rests.len());
+        if forgotten >= rows_max {
+            break;
+        }
     }
     if forgotten > 0 {
         let mark = Key::new(batch.seat(), table::REPLAY_MARK, &[]);
@@ -112,14 +121,19 @@ fn row(batch: &Batch<'_>, asker: &PartyId, exchange: &ExchangeId) -> Key {
     Key::new(batch.seat(), table::REPLAY, &row_rest(asker, exchange))
 }
 
+/// The length of [`row_rest`], in bytes.
+const REST_BYTES: usize = 32;
+/// Exchanges whose leaves differ only in so many last bits share a row by time: at most 16 KiB of them.
+const LEAF_BITS: u32 = 9;
+
 /// 16 bytes of the asker's name, then the exchange id: fixed lengths, so that no two askers share a row.
 fn row_rest(asker: &PartyId, exchange: &ExchangeId) -> Vec<u8> {
     let name = Digest::of(asker.to_string().as_bytes());
     name.as_bytes().iter().take(16).chain(exchange.as_bytes()).copied().collect()
 }
 
-fn by_time(batch: &Batch<'_>, at: Timestamp, rest: &[u8]) -> Key {
+fn by_time(batch: &Batch<'_>, at: Timestamp, leaf: u64) -> Key {
     let mut bytes = at.unix_ms().to_be_bytes().to_vec();
-    bytes.extend_from_slice(rest);
+    bytes.extend_from_slice(&(leaf >> LEAF_BITS).to_be_bytes());
     Key::new(batch.seat(), table::REPLAY_BY_TIME, &bytes)
 }

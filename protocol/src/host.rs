@@ -749,8 +749,8 @@ impl Host {
     fn answer(&mut self, connection: u64, id: u64, bytes: Vec<u8>, now: Steady, out: &mut Vec<Effect>) {
         let Some(waiting) = self.take_waiting(connection, id, now, out) else { return };
         let pending = self.offices.get(&waiting.seat).and_then(|office| {
-            let (pending, known) = office.requester.pending(&waiting.exchange)?;
-            Some((waiting.seat, Work::OpenAnswer { pending, known, bytes }))
+            let pending = office.requester.pending(&waiting.exchange)?;
+            Some((waiting.seat, Work::OpenAnswer { pending, bytes }))
         });
         match pending {
             Some((seat, work)) => out.push(Effect::Work(seat, Box::new(work))),
@@ -779,11 +779,13 @@ impl Host {
     fn done(&mut self, done: Done, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         match done {
             Done::Event(seat, event) => Some((seat, event)),
-            Done::Frame(route, bytes) => {
-                if route.connection == crate::machine::Route::OWN {
-                    self.answer(route.connection, route.id, bytes, now.steady, out);
-                } else {
-                    send(out, route.connection, &Frame::Answer(route.id, bytes.into()));
+            Done::Answers(answers) => {
+                for (route, bytes) in answers {
+                    if route.connection == crate::machine::Route::OWN {
+                        self.answer(route.connection, route.id, bytes, now.steady, out);
+                    } else {
+                        send(out, route.connection, &Frame::Answer(route.id, bytes.into()));
+                    }
                 }
                 None
             }

@@ -67,6 +67,8 @@ pub const EVENTS_PER_BATCH_MAX: usize = 256;
 pub const ROW_BYTES_MAX: usize = 60 << 10;
 /// The most rows handed to the index at once.
 pub const ROWS_PER_APPLY_MAX: usize = 100;
+/// How many changed rows wait in memory before the index gets them; at most about twice as many do.
+pub const HELD_ROWS_MAX: usize = 2048;
 /// Below this much room a node takes no more work, in bytes.
 pub const ROOM_BYTES_MIN: u64 = 64 << 20;
 

@@ -4,6 +4,7 @@
 //! done waits in the [`Outbox`] until the commit that makes it durable. Work is pure and carries all
 //! it needs. Knows no particular machine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
@@ -27,7 +28,7 @@ use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
 use crate::message::{Body, Outcome, Points, Staff};
-use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret};
+use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, SigningKey};
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
 use crate::time::{Now, Steady, Timestamp};
 use crate::verify::{Opened, Sealed, Unfit, Verified};
@@ -277,14 +278,12 @@ pub enum Work {
     },
     /// Sign and seal a request of our own.
     SealRequest(Box<Draft>),
-    /// Seal an answer.
-    SealAnswer(Box<Released>),
+    /// Seal answers, at most [`ANSWERS_PER_PIECE_MAX`] at once.
+    SealAnswers(Vec<Released>),
     /// Open an answer and check its receipt.
     OpenAnswer {
         /// What opens it.
         pending: Arc<Pending>,
-        /// A checkpoint of that ledger that was verified before.
-        known: Option<Arc<KnownNote>>,
         /// The answer.
         bytes: Vec<u8>,
     },
@@ -303,8 +302,8 @@ pub enum Work {
 pub enum Done {
     /// An event for the machine of that seat.
     Event(Seat, Event),
-    /// A frame for a connection.
-    Frame(Route, Vec<u8>),
+    /// Sealed answers, each for its connection.
+    Answers(Vec<(Route, Vec<u8>)>),
     /// A request was opened; the channel is worth remembering.
     Opened(Seat, Box<Opened>, Route),
     /// A request of that sender was dropped.
@@ -325,7 +324,7 @@ pub struct Draft {
     /// The recipient's sealing key.
     pub sealing: Vec<u8>,
     /// Our signing key.
-    pub signing: Secret,
+    pub signing: Arc<dyn SigningKey>,
     /// An encapsulation to use again.
     pub reuse: Option<Reuse>,
 }
@@ -365,24 +364,22 @@ pub struct Pending {
     pub logs: Vec<PublicKey>,
     /// The checkpoint we named.
     pub named: Option<Checkpoint>,
+    /// The checkpoints of that ledger that were verified before.
+    pub notes: Arc<VerifiedNotes>,
     /// Opens the answer.
     pub secret: Secret,
     /// When we asked.
     pub asked: Timestamp,
 }
 
-/// A checkpoint whose signature was verified, by the bytes it came as.
-#[derive(Clone, Debug)]
+/// A checkpoint whose signature was verified, with the bytes it came as.
+#[derive(Debug)]
 pub struct KnownNote {
     /// The signed note.
     pub bytes: Vec<u8>,
     /// What it says.
     pub checkpoint: Checkpoint,
-    notes: VerifiedNotes,
 }
-
-/// How many checkpoints of one ledger are remembered as verified.
-const NOTES_MAX: usize = 4;
 
 /// An answer that was believed.
 #[derive(Debug)]
@@ -460,6 +457,9 @@ pub struct Outbox {
     counts: Vec<Count>,
 }
 
+/// How many answers one piece of work seals: they left one commit together and travel on together.
+pub const ANSWERS_PER_PIECE_MAX: usize = 16;
+
 /// What happened, for the metrics: no ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Count {
@@ -520,10 +520,18 @@ impl Outbox {
     /// [`StoreError`] if a receipt cannot be made from what is on the disk.
     pub fn release(self, store: &Store, committed: &Committed) -> Result<Vec<Action>, StoreError> {
         let mut actions = self.actions;
+        let mut pieces: BTreeMap<Seat, Vec<Released>> = BTreeMap::new();
+        let seal = |seat, piece| Action::Work(seat, Box::new(Work::SealAnswers(piece)));
         for (seat, entry, disclosure) in self.answers {
             let receipt = committed.receipt(store, &entry, disclosure.named_size)?;
-            actions.push(Action::Work(seat, Box::new(Work::SealAnswer(Box::new(disclosure.reveal(&receipt))))));
+            let piece = pieces.entry(seat).or_default();
+            piece.push(disclosure.reveal(&receipt));
+            if piece.len() >= ANSWERS_PER_PIECE_MAX {
+                actions.push(seal(seat, std::mem::take(piece)));
+            }
         }
+        let rest = pieces.into_iter().filter(|(_seat, piece)| !piece.is_empty());
+        actions.extend(rest.map(|(seat, piece)| seal(seat, piece)));
         Ok(actions)
     }
 }
@@ -561,13 +569,16 @@ impl Work {
                 }
             }
             Self::SealRequest(draft) => seal_request(seat, *draft, dice, primitives),
-            Self::SealAnswer(released) => {
-                let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);
-                Done::Frame(released.route, cbor::encode(&sealed))
+            Self::SealAnswers(answers) => {
+                let mut seal = |released: Released| {
+                    let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);
+                    (released.route, cbor::encode(&sealed))
+                };
+                Done::Answers(answers.into_iter().map(&mut seal).collect())
             }
-            Self::OpenAnswer { pending, known, bytes } => {
+            Self::OpenAnswer { pending, bytes } => {
                 let exchange = pending.exchange;
-                let accepted = pending.accept(&bytes, known, now.wall, primitives).map(Box::new);
+                let accepted = pending.accept(&bytes, now.wall, primitives).map(Box::new);
                 Done::Event(seat, Event::Answered(exchange, accepted))
             }
             Self::Blind(ask, input) => match primitives.blind(&[input], dice) {
@@ -600,19 +611,13 @@ fn seal_request(seat: Seat, draft: Draft, dice: &mut dyn CryptoRng, primitives: 
         },
     };
     header.enc.clone_from(&reuse.enc);
-    let outgoing = envelope::seal(&header, reuse.channel.as_ref(), &request, &signing, primitives);
+    let outgoing = envelope::seal(&header, reuse.channel.as_ref(), &request, signing.as_ref());
     Done::Event(seat, Event::Sealed(exchange, Box::new(Drafted { outgoing, reuse, is_fresh })))
 }
 
 impl Pending {
     /// Opens an answer and believes it only if its receipt proves it.
-    fn accept(
-        &self,
-        bytes: &[u8],
-        known: Option<Arc<KnownNote>>,
-        now: Timestamp,
-        primitives: &dyn Primitives,
-    ) -> Result<Accepted, AnswerError> {
+    fn accept(&self, bytes: &[u8], now: Timestamp, primitives: &dyn Primitives) -> Result<Accepted, AnswerError> {
         let sealed: SealedAnswer = cbor::decode(bytes).map_err(|_error| AnswerError::Malformed)?;
         let opened = sealed.open(&self.secret, &self.request).map_err(|_error| AnswerError::DoesNotOpen)?;
         let answer: Answer = cbor::decode(&opened).map_err(|_error| AnswerError::Malformed)?;
@@ -625,16 +630,11 @@ impl Pending {
             return Err(AnswerError::Implausible);
         }
         let logs: Vec<[u8; 32]> = self.logs.iter().map(|key| *key.as_bytes()).collect();
-        let note_bytes = answer.evidence.checkpoint.clone();
-        let mut notes = known.as_ref().map_or_else(|| VerifiedNotes::new(NOTES_MAX), |note| note.notes.clone());
         let digest = Digest::of(&answer.body);
         let named = self.named.as_ref();
         let checkpoint =
-            answer.evidence.check(primitives, &mut notes, &self.origin, &logs, named, self.request, digest)?;
-        let note = match known {
-            Some(note) if note.bytes == note_bytes => note,
-            _ => Arc::new(KnownNote { bytes: note_bytes, checkpoint, notes }),
-        };
+            answer.evidence.check(primitives, &self.notes, &self.origin, &logs, named, self.request, digest)?;
+        let note = Arc::new(KnownNote { bytes: answer.evidence.checkpoint.clone(), checkpoint });
         let leaf = answer.evidence.index;
         Ok(Accepted { body, body_bytes: answer.body, evidence: cbor::encode(&answer.evidence), leaf, note })
     }
@@ -644,7 +644,7 @@ impl KnownNote {
     /// Reads back a note that this node verified and kept itself.
     pub fn from_own_store(bytes: &[u8]) -> Option<Self> {
         let checkpoint = SignedCheckpoint::parse(bytes).ok()?.claim().ok()?;
-        Some(Self { bytes: bytes.to_vec(), checkpoint, notes: VerifiedNotes::new(NOTES_MAX) })
+        Some(Self { bytes: bytes.to_vec(), checkpoint })
     }
 }
 
@@ -669,7 +669,7 @@ impl core::fmt::Debug for Work {
             Self::Admit { .. } => "Admit",
             Self::Open { .. } => "Open",
             Self::SealRequest(_) => "SealRequest",
-            Self::SealAnswer(_) => "SealAnswer",
+            Self::SealAnswers(_) => "SealAnswers",
             Self::OpenAnswer { .. } => "OpenAnswer",
             Self::Blind(..) => "Blind",
             Self::Unblind(..) => "Unblind",

@@ -121,11 +121,11 @@ impl Municipality {
                 Err(Denial::Unrelated) => return refused(Refusal::Unrelated),
                 Err(Denial::NotPermitted) => return refused(Refusal::NotPermitted),
             };
-            let content = file::read(&permit, label, as_of, batch)?;
+            let selected = file::read(&permit, label, as_of, batch)?;
             shown.groups = shown.groups.union(permit.groups());
             shown.reasons.extend(permit.reasons().iter().cloned());
-            shown.versions.extend(content.versions().iter().map(|version| *version.id.as_bytes()));
-            contents.push(content.encode().into());
+            shown.versions.extend(selected.records.iter().map(|record| *record.as_bytes()));
+            contents.push(selected.bytes.into());
         }
         shown.reasons.sort();
         shown.reasons.dedup();

@@ -8,7 +8,6 @@
 
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce};
-use ed25519_dalek::Signer as _;
 use hpke::{Deserializable as _, OpModeR, OpModeS, Serializable as _};
 use minicbor::{Decode, Encode};
 use rand_core::{CryptoRng, SeedableRng as _};
@@ -66,6 +65,14 @@ pub trait SealingKey: Send + Sync {
     fn decapsulate(&self, enc: &[u8], info: &[u8]) -> Result<Box<dyn Channel>, Broken>;
 }
 
+/// A signing key ready for use, so that deriving it is paid once and not for every message.
+pub trait SigningKey: Send + Sync {
+    /// The public half (RFC 8032 §5.1.5).
+    fn public(&self) -> [u8; 32];
+    /// Signs `message` (RFC 8032 §5.1.6).
+    fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES];
+}
+
 /// What the asker keeps between blinding and unblinding; whoever has it can link question and answer.
 pub struct Blinds(Vec<Vec<u8>>);
 
@@ -73,8 +80,12 @@ pub struct Blinds(Vec<Vec<u8>>);
 pub trait Primitives: Send + Sync {
     /// The public key of a signing key (RFC 8032 §5.1.5).
     fn signing_public(&self, secret: &Secret) -> [u8; 32];
-    /// Signs `message` (RFC 8032 §5.1.6).
-    fn sign(&self, secret: &Secret, message: &[u8]) -> [u8; SIGNATURE_BYTES];
+    /// The key pair that a 32-byte secret stands for.
+    fn signing_key(&self, secret: &Secret) -> Box<dyn SigningKey>;
+    /// Signs one message with a key that is seldom used.
+    fn sign(&self, secret: &Secret, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.signing_key(secret).sign(message)
+    }
     /// Whether `signature` is good under the strict rules: no weak key, canonical encodings.
     fn verify(&self, public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool;
 
@@ -185,6 +196,12 @@ impl core::fmt::Debug for Secret {
     }
 }
 
+impl core::fmt::Debug for dyn SigningKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 impl core::fmt::Debug for Blinds {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("[redacted]")
@@ -214,8 +231,8 @@ impl Primitives for Real {
         ed25519_dalek::SigningKey::from_bytes(&secret.0).verifying_key().to_bytes()
     }
 
-    fn sign(&self, secret: &Secret, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        ed25519_dalek::SigningKey::from_bytes(&secret.0).sign(message).to_bytes()
+    fn signing_key(&self, secret: &Secret) -> Box<dyn SigningKey> {
+        Box::new(ed25519_dalek::SigningKey::from_bytes(&secret.0))
     }
 
     fn verify(&self, public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
@@ -322,6 +339,16 @@ struct Pair<Kem: hpke::Kem> {
 }
 struct Sender<Kem: hpke::Kem>(hpke::aead::AeadCtxS<ExportOnly, Kdf, Kem>);
 struct Receiver<Kem: hpke::Kem>(hpke::aead::AeadCtxR<ExportOnly, Kdf, Kem>);
+
+impl SigningKey for ed25519_dalek::SigningKey {
+    fn public(&self) -> [u8; 32] {
+        self.verifying_key().to_bytes()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        ed25519_dalek::Signer::sign(self, message).to_bytes()
+    }
+}
 
 impl<Kem: hpke::Kem> Pair<Kem> {
     fn derive(secret: &Secret) -> Self {

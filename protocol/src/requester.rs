@@ -26,13 +26,14 @@ use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, KeyUse, PublicKey};
 use crate::ledger::leaf::LeafKind;
 use crate::ledger::origin::Origin;
+use crate::ledger::proof::VerifiedNotes;
 use crate::limits;
 use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
 use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Staff};
-use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, Suite};
+use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
 use crate::store::{Key, Seat, StoreError};
@@ -48,7 +49,7 @@ pub struct Identity {
     /// Its organisation.
     pub party: PartyId,
     /// Its signing key.
-    pub signing: Secret,
+    pub signing: Arc<dyn SigningKey>,
     /// The public half.
     pub signing_public: PublicKey,
     /// Its credential, unless it is a member.
@@ -70,8 +71,11 @@ pub struct Requester {
     asks: BTreeMap<AskId, OpenAsk>,
     exchanges: BTreeMap<ExchangeId, OpenExchange>,
     heads: BTreeMap<PartyId, Arc<KnownNote>>,
+    notes: BTreeMap<PartyId, Arc<VerifiedNotes>>,
     channels: BTreeMap<PartyId, Channel>,
     homes: BTreeMap<Digest, (InsurerNumber, Steady)>,
+    /// Nothing is due before; at times something that is over by then was.
+    due: Option<Steady>,
 }
 
 #[derive(Debug)]
@@ -128,8 +132,10 @@ impl Requester {
             asks: BTreeMap::new(),
             exchanges: BTreeMap::new(),
             heads: BTreeMap::new(),
+            notes: BTreeMap::new(),
             channels: BTreeMap::new(),
             homes: BTreeMap::new(),
+            due: None,
         }
     }
 
@@ -154,10 +160,9 @@ impl Requester {
     }
 
     /// What opens the answer of an exchange, for a worker.
-    pub fn pending(&self, exchange: &ExchangeId) -> Option<(Arc<Pending>, Option<Arc<KnownNote>>)> {
-        let open = self.exchanges.get(exchange)?;
-        let sent = open.sent.as_ref()?;
-        Some((Arc::clone(&sent.pending), self.heads.get(&open.to).map(Arc::clone)))
+    pub fn pending(&self, exchange: &ExchangeId) -> Option<Arc<Pending>> {
+        let sent = self.exchanges.get(exchange)?.sent.as_ref()?;
+        Some(Arc::clone(&sent.pending))
     }
 
     /// Takes events that concern asks of our own; hands back those that do not.
@@ -202,9 +207,7 @@ impl Requester {
 
     /// When the next attempt or end is due.
     pub fn deadline(&self) -> Option<(Steady, &'static str)> {
-        let again = self.exchanges.values().map(|open| (open.again, "an attempt is over"));
-        let ends = self.asks.values().map(|open| (open.ends, "an ask is over"));
-        again.chain(ends).min()
+        self.due.map(|due| (due, "an attempt or an ask is over"))
     }
 
     /// Ends what was open when the process stopped: the caller is gone, the bytes are never sent again.
@@ -242,6 +245,7 @@ impl Requester {
         let person = ask.person.clone();
         let is_registration = matches!(ask.wish, Wish::Registration { .. });
         self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
+        self.expect(ends);
         match self.known_home(&person, batch.now().steady) {
             Some(insurer) if !is_registration => self.read_from(id, &insurer, gate, batch, out),
             _ => {
@@ -405,12 +409,13 @@ impl Requester {
             request: cbor::encode(&request),
             header,
             sealing: sealing.public.clone(),
-            signing: self.identity.signing.clone(),
+            signing: Arc::clone(&self.identity.signing),
             reuse: self.reusable(to, sealing_key, now.steady),
         };
         let again = now.steady.plus(limits::ATTEMPT_LIMIT);
         let open = OpenExchange { ask: id, to: to.clone(), question, request, named, sent: None, again };
         self.exchanges.insert(exchange, open);
+        self.expect(again);
         out.act(Action::Work(self.identity.seat, Box::new(Work::SealRequest(Box::new(draft)))));
         Ok(())
     }
@@ -465,6 +470,7 @@ impl Requester {
         let general = batch.person_key(Label::GENERAL)?;
         let sealed = primitives::seal_stored(&general, b"ask", &cbor::encode(&row), batch.dice());
         batch.put(ask_key(batch.seat(), &exchange), Some(sealed))?;
+        let notes = self.notes.entry(open.to.clone()).or_insert_with(|| Arc::new(VerifiedNotes::new(NOTES_MAX)));
         let pending = Pending {
             exchange,
             request: outgoing.digest,
@@ -472,11 +478,13 @@ impl Requester {
             origin: origin_of(gate, member),
             logs: member.log.clone(),
             named: open.named.as_ref().map(|note| note.checkpoint.clone()),
+            notes: Arc::clone(notes),
             secret: outgoing.answer_secret,
             asked: now.wall,
         };
         open.sent = Some(Sent { bytes: outgoing.bytes.clone(), pending: Arc::new(pending) });
-        open.again = now.steady.plus(limits::ATTEMPT_LIMIT);
+        let again = now.steady.plus(limits::ATTEMPT_LIMIT);
+        open.again = again;
         let (seat, to) = (self.identity.seat, open.to.clone());
         // One that was used before is worn by as much: only a fresh one is remembered.
         if is_fresh && !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
@@ -489,7 +497,13 @@ impl Requester {
             }
         }
         out.act(Action::Transmit { seat, to, exchange, bytes: outgoing.bytes });
+        self.expect(again);
         Ok(())
+    }
+
+    /// Something becomes due then.
+    fn expect(&mut self, at: Steady) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
     /// Writes our own leaf about a believed answer and goes on.
@@ -613,13 +627,18 @@ impl Requester {
 
     fn wait(&mut self, exchange: ExchangeId, span: Span, batch: &Batch<'_>) {
         if let Some(open) = self.exchanges.get_mut(&exchange) {
-            open.again = batch.now().steady.plus(span);
+            let again = batch.now().steady.plus(span);
+            open.again = again;
+            self.expect(again);
         }
     }
 
     /// Sends again what got no answer in time, and ends what has run out of time.
     fn catch_up(&mut self, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         let now = batch.now();
+        if self.due.is_none_or(|due| due > now.steady) {
+            return Ok(());
+        }
         let over: Vec<_> =
             self.asks.iter().filter(|(_id, open)| open.ends <= now.steady).map(|(id, _open)| *id).collect();
         for id in over {
@@ -647,6 +666,8 @@ impl Requester {
                 out.act(Action::Transmit { seat: self.identity.seat, to: open.to.clone(), exchange: *exchange, bytes });
             }
         }
+        let again = self.exchanges.values().map(|open| open.again);
+        self.due = again.chain(self.asks.values().map(|open| open.ends)).min();
         Ok(())
     }
 
@@ -672,6 +693,8 @@ impl Requester {
     }
 }
 
+/// How many checkpoints of one ledger are remembered as verified.
+const NOTES_MAX: usize = 16;
 /// The one key version of the oblivious function.
 const KEY_VERSION: u32 = 1;
 /// How long to wait before a lost exchange is sent again.

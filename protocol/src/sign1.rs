@@ -9,7 +9,7 @@ use coset::{CborSerializable as _, CoseSign1, CoseSign1Builder, HeaderBuilder, R
 use crate::cbor;
 use crate::key::{KeyId, PublicKey};
 use crate::limits;
-use crate::primitives::{Primitives, Secret};
+use crate::primitives::{Primitives, Secret, SigningKey};
 
 /// The kind of a signed object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +57,16 @@ pub fn sign(
     bound: &[u8],
     payload: &[u8],
 ) -> Vec<u8> {
+    sign_with(primitives.signing_key(secret).as_ref(), key, label, bound, payload)
+}
+
+/// As [`sign`], with a key that is at hand.
+pub fn sign_with(signing: &dyn SigningKey, key: KeyId, label: Label, bound: &[u8], payload: &[u8]) -> Vec<u8> {
     let protected = HeaderBuilder::new().algorithm(iana::Algorithm::EdDSA).key_id(key.as_bytes().to_vec()).build();
     let signed = CoseSign1Builder::new()
         .protected(protected)
         .payload(payload.to_vec())
-        .create_signature(&external(label, bound), |message| primitives.sign(secret, message).to_vec())
+        .create_signature(&external(label, bound), |message| signing.sign(message).to_vec())
         .build()
         .to_vec();
     assert!(signed.is_ok(), "a COSE_Sign1 of bytes encodes");

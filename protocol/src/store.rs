@@ -5,6 +5,7 @@
 //! bytes, and a [`Receipt`] has no other maker than a [`Committed`]. Damage is found and reported, never
 //! served. After any error in a commit the store takes no more: the process stops and opens it again.
 
+pub(crate) mod held;
 pub mod name;
 pub mod scrub;
 pub mod snapshot;
@@ -16,6 +17,7 @@ pub(crate) mod nodes;
 pub mod opening;
 pub mod roll;
 
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,9 +33,10 @@ use crate::ledger::leaf::Leaf;
 use crate::ledger::origin::Origin;
 use crate::ledger::tree;
 use crate::limits::ROWS_PER_APPLY_MAX;
-use crate::primitives::{self, Primitives, Secret};
+use crate::primitives::{self, Primitives, Secret, SigningKey};
 use crate::vault::{Label, SealedKey, Vault};
 
+use held::Held;
 use name::Kind;
 use nodes::{Growth, Memory, View};
 use opening::Base;
@@ -125,6 +128,8 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Committed {
     heads: BTreeMap<Seat, Head>,
+    /// How the heads follow from what askers named, once it was found out: many name the same.
+    grown: RefCell<BTreeMap<(Seat, u64), Vec<Digest>>>,
 }
 
 /// Proof that a leaf is in a ledger (受領証); made by [`Committed::receipt`] alone.
@@ -180,8 +185,7 @@ pub enum StoreError {
 /// The one place where everything a process keeps is written and read.
 pub struct Store {
     disk: Box<dyn Disk>,
-    index: Box<dyn Index>,
-    primitives: Arc<dyn Primitives>,
+    index: Held,
     journal: Journal,
     vault: Vault,
     state: State,
@@ -198,7 +202,7 @@ pub struct Store {
 /// A seat that is served.
 struct Ledger {
     origin: Origin,
-    log_secret: Secret,
+    log: Box<dyn SigningKey>,
     memory: Memory,
     head: Head,
 }
@@ -257,7 +261,27 @@ impl Store {
             self.stopped = written.is_err();
             written?;
         }
-        Ok(Committed { heads: self.ledgers.iter().map(|(seat, ledger)| (*seat, ledger.head.clone())).collect() })
+        let heads = self.ledgers.iter().map(|(seat, ledger)| (*seat, ledger.head.clone())).collect();
+        Ok(Committed { heads, grown: RefCell::default() })
+    }
+
+    /// Hands the index every row it does not have yet, so that opening again has nothing to apply.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`] if the index fails; the store stops.
+    pub fn settle(&mut self) -> Result<(), StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        let settled = self.index.settle().map_err(StoreError::Index);
+        self.stopped = settled.is_err();
+        settled
+    }
+
+    /// From now on about `rows_max` changed rows wait in memory before the index gets them
+    /// ([`crate::limits::HELD_ROWS_MAX`] unless told); with 0 none does.
+    pub const fn hold(&mut self, rows_max: usize) {
+        self.index.hold(rows_max);
     }
 
     fn write(&mut self, staged: Staged) -> Result<(), StoreError> {
@@ -289,15 +313,15 @@ impl Store {
 
         // Durable. From here on everything can be done again from the journal.
         self.write_rolls(&record.appends, &growths)?;
-        let base = sequence.saturating_sub(1);
-        apply(self.index.as_mut(), record.changes, rows.checks, base, sequence).map_err(StoreError::Index)?;
+        let changes = record.changes.into_iter().zip(rows.checks).map(|(change, check)| stored_change(change, check));
+        self.index.take(changes, sequence).map_err(StoreError::Index)?;
         if !forgotten.is_empty() && self.vault.forget(sequence, &forgotten) {
             self.vault.rewrite(self.disk.as_mut()).map_err(StoreError::Fatal)?;
         }
         self.state = record.after;
         for (seat, growth) in growths {
             if let Some(ledger) = self.ledgers.get_mut(&seat) {
-                ledger.take(growth, self.primitives.as_ref());
+                ledger.take(growth);
             }
         }
         Ok(())
@@ -454,15 +478,25 @@ impl Committed {
         if !tree::check_inclusion(tree::leaf_hash(&leaf), entry.index, head.size, head.root, &inclusion) {
             return Err(damaged());
         }
-        let mut consistency = Vec::new();
-        if let Some(from) = named_size.filter(|from| (1..head.size).contains(from)) {
-            consistency = tree::consistency(from, head.size, &view)?;
-            let old = tree::root(from, &view)?;
-            if !tree::check_consistency((from, old), (head.size, head.root), &consistency) {
-                return Err(damaged());
-            }
-        }
+        let consistency = match named_size.filter(|from| (1..head.size).contains(from)) {
+            Some(from) => self.growth(seat, from, head, &view)?,
+            None => Vec::new(),
+        };
         Ok(Receipt { leaf, index: entry.index, inclusion, checkpoint: Arc::clone(&head.note), consistency })
+    }
+
+    /// The checked proof that the first `from` leaves are the beginning of `head`.
+    fn growth(&self, seat: Seat, from: u64, head: &Head, view: &View<'_>) -> Result<Vec<Digest>, StoreError> {
+        if let Some(known) = self.grown.borrow().get(&(seat, from)) {
+            return Ok(known.clone());
+        }
+        let proof = tree::consistency(from, head.size, view)?;
+        let old = tree::root(from, view)?;
+        if !tree::check_consistency((from, old), (head.size, head.root), &proof) {
+            return Err(StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), 0));
+        }
+        self.grown.borrow_mut().insert((seat, from), proof.clone());
+        Ok(proof)
     }
 }
 
@@ -497,18 +531,19 @@ impl Ledger {
     /// A ledger whose hashes are all on the disk, its head signed.
     fn new(signer: Signer, memory: Memory, size: u64, root: Digest, primitives: &dyn Primitives) -> Self {
         let Signer { seat: _, origin, log_secret } = signer;
-        let head = sign(&origin, &log_secret, size, root, primitives);
-        Self { origin, log_secret, memory, head }
+        let log = primitives.signing_key(&log_secret);
+        let head = sign(&origin, log.as_ref(), size, root);
+        Self { origin, log, memory, head }
     }
 
-    fn take(&mut self, growth: Growth, primitives: &dyn Primitives) {
-        self.head = sign(&self.origin, &self.log_secret, growth.size, growth.root, primitives);
+    fn take(&mut self, growth: Growth) {
+        self.head = sign(&self.origin, self.log.as_ref(), growth.size, growth.root);
         self.memory.take(growth);
     }
 }
 
-fn sign(origin: &Origin, log_secret: &Secret, size: u64, root: Digest, primitives: &dyn Primitives) -> Head {
-    let note = Checkpoint { origin: origin.clone(), size, root }.sign(primitives, log_secret);
+fn sign(origin: &Origin, log: &dyn SigningKey, size: u64, root: Digest) -> Head {
+    let note = Checkpoint { origin: origin.clone(), size, root }.sign_with(log);
     Head { size, root, note: Arc::new(note) }
 }
 
@@ -543,15 +578,20 @@ fn apply(
             index.apply(&piece, base)?;
             piece.clear();
         }
-        let value = change.value.map(|value| stored_row(value.into(), check));
-        piece.insert(change.key.into(), value);
+        let (key, value) = stored_change(change, check);
+        piece.insert(key, value);
     }
     index.apply(&piece, sequence)
 }
 
-fn stored_row(mut value: Vec<u8>, check: [u8; CHECK_BYTES]) -> Vec<u8> {
-    value.extend_from_slice(&check);
-    value
+/// A changed row as the index keeps it: its checksum behind its value.
+fn stored_change(change: Change, check: [u8; CHECK_BYTES]) -> held::Change {
+    let value = change.value.map(|value| {
+        let mut stored = Vec::from(value);
+        stored.extend_from_slice(&check);
+        stored
+    });
+    (change.key.into(), value)
 }
 
 /// Takes the checksum off a row's value.

@@ -43,7 +43,7 @@ use protocol::key::{KeyId, KeyUse, PublicKey};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::ledger::origin::Origin;
-use protocol::ledger::proof::Evidence;
+use protocol::ledger::proof::{Evidence, VerifiedNotes};
 use protocol::ledger::tree::{self, Nodes};
 use protocol::limits;
 use protocol::machine::{Answer, Done, Event, Pending, Work};
@@ -199,10 +199,11 @@ fn run_answer(lines: &Lines<'_>) -> String {
         origin: Origin::parse(lines.one("origin").unwrap()).unwrap(),
         logs: vec![PublicKey::from_bytes(lines.bytes("log key").try_into().unwrap())],
         named: None,
+        notes: Arc::new(VerifiedNotes::new(1)),
         secret: lines.secret("answer secret"),
         asked: lines.time("asked"),
     };
-    let work = Work::OpenAnswer { pending: Arc::new(pending), known: None, bytes: lines.bytes("answer") };
+    let work = Work::OpenAnswer { pending: Arc::new(pending), bytes: lines.bytes("answer") };
     match work.perform(SEAT, now(NOW), &mut dice(91), &Real) {
         Done::Event(_, Event::Answered(_, Ok(accepted))) => {
             assert_eq!(accepted.body_bytes, lines.bytes("body"));
@@ -437,7 +438,12 @@ impl Sending {
 
     fn send(&self, request: &Request) -> envelope::Outgoing {
         let request = cbor::encode(request);
-        envelope::seal(&self.header, self.channel.as_ref(), &request, &secret("office signing"), &Real)
+        envelope::seal(
+            &self.header,
+            self.channel.as_ref(),
+            &request,
+            Real.signing_key(&secret("office signing")).as_ref(),
+        )
     }
 
     /// Seals signed bytes by hand, as the specification says.
@@ -853,7 +859,7 @@ fn identity(name: &str) -> Identity {
     Identity {
         seat: SEAT,
         party: party(name),
-        signing: secret("city signing"),
+        signing: Real.signing_key(&secret("city signing")).into(),
         signing_public: public("city signing"),
         credential: None,
         label: secret("city label"),

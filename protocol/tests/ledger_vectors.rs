@@ -79,8 +79,8 @@ struct Case {
 impl Case {
     fn run(&self) -> String {
         let Ok(evidence) = cbor::decode::<Evidence>(&self.evidence) else { return "Malformed".to_owned() };
-        let notes = &mut VerifiedNotes::new(1);
-        let mut check = || {
+        let notes = &VerifiedNotes::new(1);
+        let check = || {
             let named = self.named.as_ref();
             evidence.check(&Real, notes, &self.origin, &self.log_keys, named, self.request, self.answer)
         };

@@ -207,7 +207,7 @@ impl Founding {
         let identity = Identity {
             seat,
             party: party.clone(),
-            signing: keys.signing.clone(),
+            signing: self.primitives.signing_key(&keys.signing).into(),
             signing_public: keys.signing_public,
             credential: if is_member { None } else { Some(self.credential(party, services, now)?) },
             label: keys.label.clone(),

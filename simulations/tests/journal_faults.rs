@@ -54,6 +54,8 @@ struct World {
     store: Option<Store>,
     dice: ChaCha20Rng,
     model: Model,
+    /// How many rows its stores hold back before the index gets them.
+    held: usize,
     /// What a commit that did not return may have made true.
     doubtful: Option<Model>,
 }
@@ -83,7 +85,7 @@ impl World {
     fn new(seed: u8) -> Self {
         let (disk, index) = (FalseDisk::new(1 << 30), FalseIndex::new());
         let dice = ChaCha20Rng::from_seed([seed; 32]);
-        Self { disk, index, store: None, dice, model: Model::default(), doubtful: None }
+        Self { disk, index, store: None, dice, model: Model::default(), held: 0, doubtful: None }
     }
 
     fn below(&mut self, bound: u64) -> u64 {
@@ -100,7 +102,9 @@ impl World {
         if self.store.is_none() {
             self.store = Some(open(&self.disk, &self.index)?.0);
         }
-        Ok(self.store.as_mut().unwrap())
+        let store = self.store.as_mut().unwrap();
+        store.hold(self.held);
+        Ok(store)
     }
 
     /// One turn: a few events of one or both seats, then one commit.
@@ -198,6 +202,7 @@ impl World {
         }
         self.store = Some(store);
         let store = self.store.as_mut().unwrap();
+        store.hold(self.held);
         assert_eq!(store.sequence(), self.model.sequence);
         assert!(is_as(store, &self.model, false).expect("reads"));
     }
@@ -489,6 +494,7 @@ fn a_forgotten_person_s_key_is_nowhere() {
 fn whatever_happens_the_store_is_what_a_map_in_memory_is() {
     for seed in 20..50 {
         let mut world = World::new(seed);
+        world.held = [0, 1, 7, 2048][usize::from(seed % 4)];
         for _ in 0..12 {
             let calls = world.disk.calls();
             let ahead = world.below(60);
@@ -512,6 +518,36 @@ fn whatever_happens_the_store_is_what_a_map_in_memory_is() {
             }
             world.reopen_and_check();
         }
+    }
+}
+
+#[test]
+fn rows_held_back_are_read_scrubbed_and_reach_the_index_in_the_end() {
+    for held in [5, 40, 2048] {
+        let mut world = World::new(12);
+        world.held = held;
+        let mut behind = 0;
+        for _ in 0..60 {
+            world.turn().unwrap();
+            let model = world.model.clone();
+            let store = world.store().unwrap();
+            assert!(is_as(store, &model, false).unwrap());
+            while !matches!(store.scrub(7).unwrap(), Scrubbed::Sound { .. }) {}
+            let rows = usize::try_from(store.index_rows()).unwrap();
+            behind += usize::from(world.index.rows() != rows);
+        }
+        assert!(behind > 0, "nothing was ever held back");
+        world.store().unwrap().settle().unwrap();
+        let rows = usize::try_from(world.store().unwrap().index_rows()).unwrap();
+        assert_eq!(world.index.rows(), rows);
+        world.store = None;
+        let (_store, opened) = open(&world.disk, &world.index).unwrap();
+        assert_eq!((opened.commits_reapplied, opened.index_rebuilt), (0, false));
+        world.turn().unwrap();
+        world.store().unwrap().snapshot().unwrap();
+        world.store = None;
+        let (_store, opened) = open(&world.disk, &world.index).unwrap();
+        assert_eq!((opened.commits_reapplied, opened.index_rebuilt), (0, false), "a snapshot settles");
     }
 }
 

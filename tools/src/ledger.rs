@@ -320,8 +320,8 @@ pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String
             continue;
         }
         let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
-        let mut notes = VerifiedNotes::new(1);
-        match evidence.check(&Real, &mut notes, &origin, &logs, None, request, Digest::of(&body_bytes)) {
+        let notes = VerifiedNotes::new(1);
+        match evidence.check(&Real, &notes, &origin, &logs, None, request, Digest::of(&body_bytes)) {
             Ok(head) => return Ok(Proven { body, leaf: evidence.index, size: head.size, roster: roster.version }),
             Err(error) => last = error.to_string(),
         }

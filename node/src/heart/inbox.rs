@@ -35,6 +35,8 @@ struct Trays {
     stopping: bool,
     /// Whether the heart was woken for it.
     told: bool,
+    /// Whether the heart waits for the bell; a bell that nobody hears costs a call into the kernel.
+    waits: bool,
 }
 
 /// What was taken at once.
@@ -60,8 +62,9 @@ impl Inbox {
 
     /// A worker is done.
     pub fn put_done(&self, done: Done) {
-        self.trays().done.push_back(done);
-        self.bell.notify_one();
+        let mut trays = self.trays();
+        trays.done.push_back(done);
+        self.ring(trays);
     }
 
     /// The network has something; never waits, but may ask the connection to.
@@ -82,8 +85,7 @@ impl Inbox {
             NetworkEvent::Opened { .. } | NetworkEvent::Unreachable { .. } => {}
         }
         trays.network.push_back(event);
-        drop(trays);
-        self.bell.notify_one();
+        self.ring(trays);
         flow
     }
 
@@ -97,15 +99,15 @@ impl Inbox {
             return Err(Box::new(wish));
         }
         trays.local.push_back(wish);
-        drop(trays);
-        self.bell.notify_one();
+        self.ring(trays);
         Ok(())
     }
 
     /// The process is to end: nothing more is taken from local software.
     pub fn stop(&self) {
-        self.trays().stopping = true;
-        self.bell.notify_one();
+        let mut trays = self.trays();
+        trays.stopping = true;
+        self.ring(trays);
     }
 
     /// Takes up to `most` things, waiting at most `limit` for the first. Without room for new work only what
@@ -118,8 +120,10 @@ impl Inbox {
             if left.is_zero() {
                 break;
             }
+            trays.waits = true;
             trays = self.bell.wait_timeout(trays, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        trays.waits = false;
         trays.take(most, has_room, self.frames_max)
     }
 
@@ -127,6 +131,15 @@ impl Inbox {
     pub fn waiting(&self) -> usize {
         let trays = self.trays();
         trays.done.len().saturating_add(trays.network.len()).saturating_add(trays.local.len())
+    }
+
+    /// Wakes the heart if it waits and was not woken yet.
+    fn ring(&self, mut trays: MutexGuard<'_, Trays>) {
+        let waits = std::mem::take(&mut trays.waits);
+        drop(trays);
+        if waits {
+            self.bell.notify_one();
+        }
     }
 
     fn trays(&self) -> MutexGuard<'_, Trays> {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::digest::Digest;
 use crate::ledger::origin::Origin;
-use crate::primitives::{Primitives, Secret};
+use crate::primitives::{Primitives, Secret, SigningKey};
 
 /// The longest signed checkpoint, in bytes.
 pub const NOTE_BYTES_MAX: usize = 4 << 10;
@@ -82,10 +82,14 @@ impl Checkpoint {
     /// Signs it with the ledger's log key, under the ledger's name. Whoever calls this has computed
     /// the root from what lies on the disk.
     pub fn sign(&self, primitives: &dyn Primitives, log_secret: &Secret) -> SignedCheckpoint {
+        self.sign_with(primitives.signing_key(log_secret).as_ref())
+    }
+
+    /// As [`Checkpoint::sign`], with a log key that is at hand.
+    pub fn sign_with(&self, log: &dyn SigningKey) -> SignedCheckpoint {
         let text = self.text();
-        let signature = primitives.sign(log_secret, text.as_bytes()).to_vec();
-        let public = primitives.signing_public(log_secret);
-        let line = SignatureLine::new(&self.origin.to_string(), ED25519, &public, signature);
+        let signature = log.sign(text.as_bytes()).to_vec();
+        let line = SignatureLine::new(&self.origin.to_string(), ED25519, &log.public(), signature);
         SignedCheckpoint { note: format!("{text}\n{line}\n"), text_bytes: text.len(), signatures: vec![line] }
     }
 }

@@ -4,6 +4,7 @@
 //! Says nothing of whether the checkpoint has witnesses, nor whether the leaf's time is plausible.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -78,10 +79,16 @@ pub enum EvidenceError {
 }
 
 /// Checkpoints whose signature was good, so that many receipts under one checkpoint cost one
-/// signature. Bounded: the oldest gives way.
-#[derive(Clone, Debug)]
+/// signature. Bounded: the oldest gives way. May be asked from several threads: it remembers what
+/// anybody would find again, so who asked first changes nothing.
+#[derive(Debug)]
 pub struct VerifiedNotes {
     notes_max: usize,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
     by_digest: BTreeMap<Digest, ([u8; 32], Checkpoint)>,
     order: VecDeque<Digest>,
 }
@@ -99,7 +106,7 @@ impl Evidence {
     pub fn check(
         &self,
         primitives: &dyn Primitives,
-        verified: &mut VerifiedNotes,
+        verified: &VerifiedNotes,
         origin: &Origin,
         log_publics: &[[u8; 32]],
         named: Option<&Checkpoint>,
@@ -151,8 +158,8 @@ impl Evidence {
 
 impl VerifiedNotes {
     /// Remembers at most `notes_max` checkpoints; with 0 every signature is checked.
-    pub const fn new(notes_max: usize) -> Self {
-        Self { notes_max, by_digest: BTreeMap::new(), order: VecDeque::new() }
+    pub fn new(notes_max: usize) -> Self {
+        Self { notes_max, memory: Mutex::default() }
     }
 
     /// Checks that `note` is a checkpoint of `origin` signed by one of `log_publics`, without looking
@@ -161,14 +168,16 @@ impl VerifiedNotes {
     /// # Errors
     /// Those of [`SignedCheckpoint::parse`] and [`SignedCheckpoint::verify`].
     pub fn verify(
-        &mut self,
+        &self,
         primitives: &dyn Primitives,
         note: &[u8],
         origin: &Origin,
         log_publics: &[[u8; 32]],
     ) -> Result<Checkpoint, CheckpointError> {
         let digest = Digest::of(note);
-        if let Some((public, checkpoint)) = self.by_digest.get(&digest)
+        // Held while a signature is checked, so that those who come with the same note wait for it.
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((public, checkpoint)) = memory.by_digest.get(&digest)
             && checkpoint.origin == *origin
             && log_publics.contains(public)
         {
@@ -180,22 +189,24 @@ impl VerifiedNotes {
                 Err(CheckpointError::Unsigned) => {}
                 Err(error) => return Err(error),
                 Ok(checkpoint) => {
-                    self.remember(digest, *public, checkpoint.clone());
+                    memory.remember(self.notes_max, digest, *public, checkpoint.clone());
                     return Ok(checkpoint);
                 }
             }
         }
         Err(CheckpointError::Unsigned)
     }
+}
 
-    fn remember(&mut self, digest: Digest, public: [u8; 32], checkpoint: Checkpoint) {
-        if self.notes_max == 0 {
+impl Memory {
+    fn remember(&mut self, notes_max: usize, digest: Digest, public: [u8; 32], checkpoint: Checkpoint) {
+        if notes_max == 0 {
             return;
         }
         if self.by_digest.insert(digest, (public, checkpoint)).is_none() {
             self.order.push_back(digest);
         }
-        while self.order.len() > self.notes_max {
+        while self.order.len() > notes_max {
             if let Some(oldest) = self.order.pop_front() {
                 self.by_digest.remove(&oldest);
             }
@@ -239,9 +250,9 @@ mod tests {
     use crate::primitives::{Real, Secret};
     use crate::time::Timestamp;
 
-    struct Memory(Vec<Digest>);
+    struct Stored(Vec<Digest>);
 
-    impl tree::Nodes for Memory {
+    impl tree::Nodes for Stored {
         type Error = ();
         fn node(&self, index: u64) -> Result<Digest, ()> {
             self.0.get(usize::try_from(index).unwrap()).copied().ok_or(())
@@ -267,7 +278,7 @@ mod tests {
     /// A ledger of `size` exchanges signed by the log key `seed`; the evidence for `index` from `named`.
     fn evidence(seed: u8, size: u64, index: u64, named: u64) -> (Evidence, Option<Checkpoint>) {
         let mut dice = ChaCha20Rng::from_seed([7; 32]);
-        let mut memory = Memory(Vec::new());
+        let mut memory = Stored(Vec::new());
         let mut kept = Vec::new();
         for number in 0..size {
             let salts = Salts::random(&mut dice);
@@ -295,7 +306,7 @@ mod tests {
 
     fn check(evidence: &Evidence, named: Option<&Checkpoint>, index: u64) -> Result<Checkpoint, EvidenceError> {
         let keys = [public(1), public(2)];
-        let notes = &mut VerifiedNotes::new(0);
+        let notes = &VerifiedNotes::new(0);
         evidence.check(&Real, notes, &origin(), &keys, named, request(index), answer(index))
     }
 
@@ -328,12 +339,12 @@ mod tests {
 
     #[test]
     fn a_note_seen_before_is_not_checked_again_under_the_same_ledger_and_key() {
-        let mut notes = VerifiedNotes::new(2);
+        let notes = VerifiedNotes::new(2);
         // Unsigned bytes that only the memory can vouch for.
         let planted = Checkpoint { origin: origin(), size: 1, root: Digest::of(b"root") };
-        notes.remember(Digest::of(b"planted"), public(1), planted.clone());
+        notes.memory.lock().unwrap().remember(2, Digest::of(b"planted"), public(1), planted.clone());
         let next_epoch = Origin::parse("00112233445566ff/insurer:131235/1").unwrap();
-        let mut verify = |note: &[u8], origin: &Origin, keys: &[[u8; 32]]| notes.verify(&Real, note, origin, keys);
+        let verify = |note: &[u8], origin: &Origin, keys: &[[u8; 32]]| notes.verify(&Real, note, origin, keys);
         assert_eq!(verify(b"planted", &origin(), &[public(2), public(1)]), Ok(planted));
         // Neither a retired key nor another ledger lives on in the memory.
         assert_eq!(verify(b"planted", &origin(), &[public(2)]), Err(CheckpointError::Malformed));
@@ -343,19 +354,20 @@ mod tests {
 
     #[test]
     fn only_good_notes_are_remembered_and_the_oldest_gives_way() {
-        let mut notes = VerifiedNotes::new(2);
+        let notes = VerifiedNotes::new(2);
         let note = |size| evidence(1, size, 0, 0).0.checkpoint;
         let mut spoiled = note(4);
         let place = spoiled.len() - 10;
         spoiled[place] = if spoiled[place] == b'A' { b'B' } else { b'A' };
         let verdict = notes.verify(&Real, &spoiled, &origin(), &[public(1)]);
         assert_eq!(verdict, Err(CheckpointError::BrokenSignature));
-        assert!(notes.by_digest.is_empty());
+        assert!(notes.memory.lock().unwrap().by_digest.is_empty());
         for size in [4, 5, 5, 6] {
             assert!(notes.verify(&Real, &note(size), &origin(), &[public(1)]).is_ok());
         }
-        assert_eq!(notes.order, [5, 6].map(|size| Digest::of(&note(size))));
-        assert!(notes.by_digest.keys().eq(notes.order.iter().collect::<std::collections::BTreeSet<_>>()));
+        let memory = notes.memory.lock().unwrap();
+        assert_eq!(memory.order, [5, 6].map(|size| Digest::of(&note(size))));
+        assert!(memory.by_digest.keys().eq(memory.order.iter().collect::<std::collections::BTreeSet<_>>()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::id::party::PartyId;
 use crate::id::person::PersonId;
 use crate::policy::Permit;
 use crate::primitives::{self, Secret};
-use crate::record::disclosure::Content;
+use crate::record::disclosure::{self, Selected};
 use crate::record::timeline::{self, AsOf};
 use crate::record::version::{Head, Version};
 use crate::store::{Key, Position, Roll, StoreError};
@@ -57,7 +57,7 @@ impl File {
         let Some(sealed) = batch.get(&batch.key(table::PERSON, label.as_bytes()))? else { return Ok(None) };
         let Some(key) = batch.known_person_key(label)? else { return Ok(None) };
         let bytes = primitives::open_stored(&key, b"file", &sealed).map_err(|_broken| UNREADABLE)?;
-        cbor::decode(&bytes).map(Some).map_err(|_error| UNREADABLE)
+        cbor::decode_own(&bytes).map(Some).map_err(|_error| UNREADABLE)
     }
 
     /// Keeps the file, making the person's key if there is none.
@@ -77,7 +77,7 @@ impl File {
 /// [`StoreError`] if the store cannot be read.
 pub fn ties(batch: &Batch<'_>, party: &PartyId, label: Label) -> Result<Vec<Relationship>, StoreError> {
     match batch.get(&tie_key(batch, party, label))? {
-        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("relationships")),
+        Some(bytes) => cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("relationships")),
         None => Ok(Vec::new()),
     }
 }
@@ -106,7 +106,7 @@ pub fn tie(batch: &mut Batch<'_>, party: &PartyId, label: Label, ties: &Vec<Rela
 /// [`StoreError`] if the store cannot be read.
 pub fn by_medical(batch: &Batch<'_>, medical: Label) -> Result<Option<Label>, StoreError> {
     match batch.get(&batch.key(table::MEDICAL, medical.as_bytes()))? {
-        Some(bytes) => cbor::decode(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("medical handles")),
+        Some(bytes) => cbor::decode_own(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("medical handles")),
         None => Ok(None),
     }
 }
@@ -125,7 +125,7 @@ pub fn find_by_medical(batch: &mut Batch<'_>, medical: Label, label: Label) -> R
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or a version does not open.
-pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Result<Content, StoreError> {
+pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Result<Selected, StoreError> {
     let places = places(batch, label, permit.kind())?;
     let heads: Vec<_> = places.iter().map(|place| place.head).collect();
     let chosen = timeline::in_force(&heads, as_of);
@@ -135,7 +135,7 @@ pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Re
             versions.push(open(&key, place.position, batch)?);
         }
     }
-    Content::select(permit.kind(), as_of, permit.groups(), &versions).map_err(|_fault| UNREADABLE)
+    disclosure::select(permit.kind(), as_of, permit.groups(), &versions).map_err(|_fault| UNREADABLE)
 }
 
 /// The version of that record and number, if it is there.
@@ -154,7 +154,7 @@ pub fn known(batch: &Batch<'_>, label: Label, version: &Version) -> Result<Optio
 fn open(key: &Secret, position: Position, batch: &Batch<'_>) -> Result<Version, StoreError> {
     let sealed = batch.read(Roll::Records, position)?;
     let bytes = primitives::open_stored(key, b"record", &sealed).map_err(|_broken| UNREADABLE)?;
-    cbor::decode(&bytes).map_err(|_error| UNREADABLE)
+    cbor::decode_own(&bytes).map_err(|_error| UNREADABLE)
 }
 
 /// Adds a version; nothing is overwritten.
@@ -177,7 +177,7 @@ pub fn add(batch: &mut Batch<'_>, label: Label, version: &Version) -> Result<(),
 /// [`StoreError`] if the store cannot be read.
 pub fn places(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Result<Vec<Place>, StoreError> {
     match batch.get(&record_key(batch, label, kind))? {
-        Some(bytes) => cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("records")),
+        Some(bytes) => cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("records")),
         None => Ok(Vec::new()),
     }
 }

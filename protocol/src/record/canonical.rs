@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use minicbor::data::Tag;
 use minicbor::{Decoder, Encoder};
 
+use crate::code::field_group::FieldGroups;
 use crate::date::{Date, Month};
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
@@ -43,6 +44,67 @@ pub(super) fn read(form: &Form, bytes: &[u8]) -> Result<Fields, FieldFault> {
     let fields = group(&mut decoder, form.fields, 1).map_err(|Wrong| fault())?;
     // One value has one byte string: no second order, no name twice, no long form of a number, no rest.
     if write(&fields) == bytes { Ok(fields) } else { Err(fault()) }
+}
+
+/// The encoding of what is left of an encoded record when only the groups `shown` are: the same bytes as
+/// reading it, masking it and writing it again, without reading a value. What the form does not describe is
+/// kept only if nothing at all is hidden. `bytes` were written by [`write`].
+pub(super) fn mask(form: &Form, bytes: &[u8], shown: FieldGroups) -> Result<Vec<u8>, FieldFault> {
+    let fault = || FieldFault::at("", "encoding", "the deterministic encoding of a record of this kind");
+    let mut out = Encoder::new(Vec::with_capacity(bytes.len()));
+    let end = keep(&mut out, bytes, 0, form.fields, shown).map_err(|Wrong| fault())?;
+    if end == bytes.len() { Ok(out.into_writer()) } else { Err(fault()) }
+}
+
+/// Copies what is shown of the group that begins at `at`, and says where it ends.
+fn keep(out: &mut Encoder<Vec<u8>>, bytes: &[u8], at: usize, of: &[Field], shown: FieldGroups) -> Result<usize, Wrong> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_position(at);
+    let mut kept = Vec::with_capacity(of.len());
+    for _ in 0..decoder.map()?.ok_or(Wrong)? {
+        let from = decoder.position();
+        let name = decoder.str()?;
+        let value = decoder.position();
+        decoder.skip()?;
+        let field = of.iter().find(|field| field.name == name);
+        if field.map_or(shown == FieldGroups::ALL, |field| shown.contains(field.group)) {
+            kept.push((field, from, value, decoder.position()));
+        }
+    }
+    out.map(count(kept.len()))?;
+    for (field, from, value, to) in kept {
+        let piece = |from: usize, to: usize| bytes.get(from..to).ok_or(Wrong);
+        match field {
+            Some(Field { what: FieldType::Group(inner), .. }) if shown != FieldGroups::ALL => {
+                out.writer_mut().extend_from_slice(piece(from, value)?);
+                keep(out, bytes, value, inner, shown)?;
+            }
+            Some(Field { what: FieldType::List { of: inner, .. }, .. }) if shown != FieldGroups::ALL => {
+                out.writer_mut().extend_from_slice(piece(from, value)?);
+                keep_items(out, bytes, value, inner, shown)?;
+            }
+            _ => out.writer_mut().extend_from_slice(piece(from, to)?),
+        }
+    }
+    Ok(decoder.position())
+}
+
+fn keep_items(
+    out: &mut Encoder<Vec<u8>>,
+    bytes: &[u8],
+    at: usize,
+    of: &[Field],
+    shown: FieldGroups,
+) -> Result<(), Wrong> {
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_position(at);
+    let items = decoder.array()?.ok_or(Wrong)?;
+    out.array(items)?;
+    let mut at = decoder.position();
+    for _ in 0..items {
+        at = keep(out, bytes, at, of, shown)?;
+    }
+    Ok(())
 }
 
 fn write_group(out: &mut Encoder<Vec<u8>>, fields: &Fields) -> Written {
@@ -128,6 +190,12 @@ fn foreign(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Wrong> {
     }
     let text = core::str::from_utf8(decoder.bytes()?).map_err(|_error| Wrong)?;
     if is_foreign(text, depth) { Ok(Value::Foreign(text.to_owned())) } else { Err(Wrong) }
+}
+
+impl From<minicbor::encode::Error<core::convert::Infallible>> for Wrong {
+    fn from(_error: minicbor::encode::Error<core::convert::Infallible>) -> Self {
+        Self
+    }
 }
 
 impl From<minicbor::decode::Error> for Wrong {

@@ -7,8 +7,8 @@ use crate::code::field_group::FieldGroups;
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
 use crate::id::party::PartyId;
-use crate::record::Record;
 use crate::record::fault::FieldFault;
+use crate::record::{Record, canonical, forms};
 use crate::time::Timestamp;
 
 /// The name of a record through all its versions: 16 bytes that say nothing.
@@ -125,6 +125,14 @@ impl Version {
             status: self.status,
             supersedes: self.supersedes,
         }
+    }
+
+    /// The encoding of the record inside, masked to the groups `shown`.
+    ///
+    /// # Errors
+    /// A [`FieldFault`] if what is stored is no record.
+    pub fn masked(&self, shown: FieldGroups) -> Result<Vec<u8>, FieldFault> {
+        canonical::mask(forms::form(self.kind), &self.content, shown)
     }
 
     /// The record inside.

@@ -17,6 +17,7 @@ use crate::ledger::tree;
 use crate::primitives::{Primitives, Secret};
 use crate::vault::{Label, Vault};
 
+use super::held::Held;
 use super::name::{self, Kind};
 use super::nodes::{self, Memory};
 use super::scrub::Scrub;
@@ -100,8 +101,7 @@ impl Store {
         opened.sequence = replayed.journal.link().sequence;
         let store = Self {
             disk,
-            index,
-            primitives,
+            index: Held::new(index, opened.sequence),
             secret: secret.clone(),
             journal: replayed.journal,
             vault,
@@ -497,6 +497,6 @@ fn check_of(change: &Change) -> [u8; tally::CHECK_BYTES] {
 /// Reads the whole index, each row against its checksum.
 fn scan(index: &dyn Index) -> Result<Tally, StoreError> {
     let mut scrub = Scrub::default();
-    while !scrub.go_on(index, ROWS_PER_SCAN)? {}
+    while !scrub.go_on(|from, to, most| index.range(from, to, most), ROWS_PER_SCAN)? {}
     Ok(scrub.tally())
 }

@@ -2,7 +2,7 @@
 //! the row count and digest of the last commit.
 
 use crate::digest::Digest;
-use crate::index::{Index, IndexError};
+use crate::index::{IndexError, Row};
 
 use super::tally::{self, Tally};
 use super::{KEY_BYTES_MAX, Store, StoreError, checked_row};
@@ -41,7 +41,8 @@ impl Store {
     /// opening again rebuilds the index.
     pub fn scrub(&mut self, rows_max: usize) -> Result<Scrubbed, StoreError> {
         let mut scrub = self.scrub.take().unwrap_or_default();
-        let done = scrub.go_on(self.index.as_ref(), rows_max.max(1))?;
+        let index = &self.index;
+        let done = scrub.go_on(|from, to, most| index.range(from, to, most), rows_max.max(1))?;
         let rows = scrub.tally.rows();
         if !done {
             self.scrub = Some(scrub);
@@ -56,9 +57,13 @@ impl Store {
 }
 
 impl Scrub {
-    /// Reads on; true at the end.
-    pub(super) fn go_on(&mut self, index: &dyn Index, rows_max: usize) -> Result<bool, StoreError> {
-        let rows = index.range(&self.cursor, &KEYS_END, rows_max).map_err(StoreError::Index)?;
+    /// Reads up to `rows_max` rows on, through `range`; true at the end.
+    pub(super) fn go_on(
+        &mut self,
+        range: impl FnOnce(&[u8], &[u8], usize) -> Result<Vec<Row>, IndexError>,
+        rows_max: usize,
+    ) -> Result<bool, StoreError> {
+        let rows = range(&self.cursor, &KEYS_END, rows_max).map_err(StoreError::Index)?;
         let done = rows.len() < rows_max;
         for (key, stored) in rows {
             let value = checked_row(&key, stored)?;

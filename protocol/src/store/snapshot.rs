@@ -85,6 +85,10 @@ impl Store {
         if !merge.step(self.disk.as_mut(), PIECES_PER_STEP)? {
             return Ok(false);
         }
+        // The journal that says what the index does not have yet is about to go.
+        if self.index.at() < snapshot.upto.link.sequence {
+            self.index.settle().map_err(StoreError::Index)?;
+        }
         self.end()?;
         Ok(true)
     }

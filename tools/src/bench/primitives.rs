@@ -38,12 +38,13 @@ pub fn time(suite: Suite) -> Result<Steps, String> {
     let public = key.public();
     let (enc, _channel) = Real.encapsulate(suite, &public, b"bench", &mut OsDice).map_err(failed)?;
     let message = vec![7; REQUEST_BYTES];
-    let signature = Real.sign(&secret, &message);
-    let signer = Real.signing_public(&secret);
+    let signing = Real.signing_key(&secret);
+    let signature = signing.sign(&message);
+    let signer = signing.public();
     Ok(Steps {
         encapsulate: us(|| Real.encapsulate(suite, &public, b"bench", &mut OsDice).is_ok()),
         decapsulate: us(|| key.decapsulate(&enc, b"bench").is_ok()),
-        sign: us(|| Real.sign(&secret, &message).len() == 64),
+        sign: us(|| signing.sign(&message).len() == 64),
         verify: us(|| Real.verify(&signer, &message, &signature)),
         aead_request: aead(&secret, REQUEST_BYTES),
         aead_answer: aead(&secret, ANSWER_BYTES),

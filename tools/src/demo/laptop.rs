@@ -85,7 +85,7 @@ impl Laptop {
         let identity = Identity {
             seat: SEAT,
             party: papers.party,
-            signing: papers.signing,
+            signing: protocol::primitives::Primitives::signing_key(&Real, &papers.signing).into(),
             signing_public,
             credential: Some(papers.credential),
             label: Secret::random(&mut OsDice),
@@ -175,7 +175,7 @@ impl Laptop {
             _ => None,
         });
         let (Some(bytes), Some(pending)) = (answer, self.pending.clone()) else { return Ok(None) };
-        let open = Work::OpenAnswer { pending, known: None, bytes };
+        let open = Work::OpenAnswer { pending, bytes };
         match open.perform(SEAT, self.clock.now(), &mut OsDice, &Real) {
             Done::Event(_seat, Event::Answered(_exchange, result)) => Ok(Some(result.map(|accepted| *accepted))),
             _ => Err("opening an answer gave something else".to_owned()),
