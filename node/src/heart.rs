@@ -86,6 +86,8 @@ struct Beat {
     asks: Waiters<AskId, Ending>,
     imports: Waiters<AskId, Result<u64, String>>,
     next_ask: u64,
+    /// Pieces of work given out and not taken back yet.
+    out: usize,
     errands: Errands,
     stops: Option<Steady>,
 }
@@ -103,6 +105,7 @@ impl Heart {
             asks: BTreeMap::new(),
             imports: BTreeMap::new(),
             next_ask: 1,
+            out: 0,
             errands,
             stops: None,
         };
@@ -117,7 +120,12 @@ impl Beat {
     fn once(&mut self) -> Result<(), StoreError> {
         let limit = self.sleep();
         let has_room = self.heart.workers.has_room();
-        let taken = self.heart.inbox.take(limits::EVENTS_PER_BATCH_MAX, has_room, limit);
+        if self.heart.workers.is_idle() {
+            // A piece that panicked and had nobody waiting for it never comes back.
+            self.out = 0;
+        }
+        let taken = self.heart.inbox.take(limits::EVENTS_PER_BATCH_MAX, has_room, self.out, limit);
+        self.out = self.out.saturating_sub(taken.done.len());
         let now = self.heart.clock.now();
         self.heart.vitals.begin_turn(now.steady);
         if taken.stopping && self.stops.is_none() {
@@ -244,6 +252,7 @@ impl Beat {
             }
         }
         if !pieces.is_empty() {
+            self.out = self.out.saturating_add(pieces.len());
             self.heart.workers.give(pieces);
         }
     }

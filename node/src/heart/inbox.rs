@@ -14,6 +14,9 @@ use protocol::machine::Done;
 use super::Local;
 use crate::network::{Connection, Flow, NetworkEvent};
 
+/// How long what is there waits for what workers are about to hand back, so that both share a commit. A
+/// commit costs as much as signing ten times; an idle node's first question waits for nothing.
+pub const GATHER_LIMIT: Duration = Duration::from_millis(2);
 /// The most wishes of local software that wait.
 pub const LOCAL_WAITING_MAX: usize = 1024;
 
@@ -35,8 +38,9 @@ struct Trays {
     stopping: bool,
     /// Whether the heart was woken for it.
     told: bool,
-    /// Whether the heart waits for the bell; a bell that nobody hears costs a call into the kernel.
-    waits: bool,
+    /// For how many things the heart waits; 0 if it does not. A bell that nobody hears costs a call into the
+    /// kernel.
+    wanted: usize,
 }
 
 /// What was taken at once.
@@ -110,21 +114,38 @@ impl Inbox {
         self.ring(trays);
     }
 
-    /// Takes up to `most` things, waiting at most `limit` for the first. Without room for new work only what
-    /// workers hand back is taken.
-    pub fn take(&self, most: usize, has_room: bool, limit: Duration) -> Taken {
+    /// Takes up to `most` things, waiting at most `limit` for the first, and at most [`GATHER_LIMIT`] for the
+    /// `out` pieces of work that have not come back. Without room for new work only what workers hand back is
+    /// taken.
+    pub fn take(&self, most: usize, has_room: bool, out: usize, limit: Duration) -> Taken {
+        let mut trays = self.wait(self.trays(), has_room, 1, limit);
+        let missing = out.saturating_sub(trays.done.len());
+        if missing > 0 && trays.has_something(has_room) {
+            let wanted = trays.count(has_room).saturating_add(missing).min(most);
+            trays = self.wait(trays, has_room, wanted, GATHER_LIMIT);
+        }
+        trays.take(most, has_room, self.frames_max)
+    }
+
+    /// Waits until `wanted` things are there, or the end, at most `limit`.
+    fn wait<'a>(
+        &'a self,
+        mut trays: MutexGuard<'a, Trays>,
+        has_room: bool,
+        wanted: usize,
+        limit: Duration,
+    ) -> MutexGuard<'a, Trays> {
         let until = Instant::now().checked_add(limit);
-        let mut trays = self.trays();
-        while !trays.has_something(has_room) {
+        while trays.count(has_room) < wanted && !trays.ends() {
             let left = until.map_or(limit, |until| until.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 break;
             }
-            trays.waits = true;
+            trays.wanted = wanted;
             trays = self.bell.wait_timeout(trays, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        trays.waits = false;
-        trays.take(most, has_room, self.frames_max)
+        trays.wanted = 0;
+        trays
     }
 
     /// How many things wait.
@@ -133,11 +154,14 @@ impl Inbox {
         trays.done.len().saturating_add(trays.network.len()).saturating_add(trays.local.len())
     }
 
-    /// Wakes the heart if it waits and was not woken yet.
+    /// Wakes the heart if it waits for no more than is there, and was not woken yet.
     fn ring(&self, mut trays: MutexGuard<'_, Trays>) {
-        let waits = std::mem::take(&mut trays.waits);
+        let is_enough = trays.wanted > 0 && (trays.count(true) >= trays.wanted || trays.ends());
+        if is_enough {
+            trays.wanted = 0;
+        }
         drop(trays);
-        if waits {
+        if is_enough {
             self.bell.notify_one();
         }
     }
@@ -148,10 +172,19 @@ impl Inbox {
 }
 
 impl Trays {
+    /// How many things may be taken.
+    fn count(&self, has_room: bool) -> usize {
+        let new = self.network.len().saturating_add(self.local.len());
+        self.done.len().saturating_add(if has_room { new } else { 0 })
+    }
+
     fn has_something(&self, has_room: bool) -> bool {
-        !self.done.is_empty()
-            || (self.stopping && !self.told)
-            || (has_room && !(self.network.is_empty() && self.local.is_empty()))
+        self.count(has_room) > 0
+    }
+
+    /// Whether the process is to end and the heart does not know it.
+    const fn ends(&self) -> bool {
+        self.stopping && !self.told
     }
 
     fn take(&mut self, most: usize, has_room: bool, frames_max: usize) -> Taken {
@@ -197,10 +230,27 @@ mod tests {
         for byte in 0..5 {
             assert_eq!(inbox.put_network(unreachable(byte)), Flow::On);
         }
-        assert_eq!(inbox.take(3, true, NO_TIME).network, [unreachable(0), unreachable(1), unreachable(2)]);
+        assert_eq!(inbox.take(3, true, 0, NO_TIME).network, [unreachable(0), unreachable(1), unreachable(2)]);
         assert_eq!(inbox.waiting(), 2);
-        assert!(inbox.take(3, false, NO_TIME).network.is_empty(), "there is no room for new work");
-        assert_eq!(inbox.take(3, true, NO_TIME).network, [unreachable(3), unreachable(4)]);
+        assert!(inbox.take(3, false, 0, NO_TIME).network.is_empty(), "there is no room for new work");
+        assert_eq!(inbox.take(3, true, 0, NO_TIME).network, [unreachable(3), unreachable(4)]);
+    }
+
+    #[test]
+    fn what_is_there_waits_for_what_workers_have_in_hand_but_not_for_long() {
+        let inbox = Inbox::new(8);
+        inbox.put_network(unreachable(1));
+        let began = Instant::now();
+        assert_eq!(inbox.take(3, true, 1, NO_TIME).network, [unreachable(1)]);
+        assert!(began.elapsed() >= GATHER_LIMIT, "one piece was out and did not come");
+        let long = Duration::from_secs(600);
+        std::thread::scope(|scope| {
+            let heart = scope.spawn(|| inbox.take(3, true, 2, long));
+            for byte in 2..4 {
+                inbox.put_network(unreachable(byte));
+            }
+            assert!(!heart.join().unwrap().network.is_empty(), "nobody rang");
+        });
     }
 
     #[test]
@@ -211,10 +261,10 @@ mod tests {
             assert!(inbox.put_local(wish()).is_ok());
         }
         assert!(inbox.put_local(wish()).is_err());
-        assert_eq!(inbox.take(4, true, NO_TIME).local.len(), 2);
+        assert_eq!(inbox.take(4, true, 0, NO_TIME).local.len(), 2);
         assert!(inbox.put_local(wish()).is_ok());
         inbox.stop();
         assert!(inbox.put_local(wish()).is_err());
-        assert!(inbox.take(4, true, NO_TIME).stopping);
+        assert!(inbox.take(4, true, 0, NO_TIME).stopping);
     }
 }

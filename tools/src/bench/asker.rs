@@ -52,10 +52,10 @@ impl Asker {
     }
 
     /// Asks and waits for the end; `None` if the node is full or stopping.
-    pub fn ask(&self, ask: Ask) -> Option<Ending> {
+    pub async fn ask(&self, ask: Ask) -> Option<Ending> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.parts.inbox.put_local(Local::Ask(SEAT, Box::new(ask), sender)).ok()?;
-        receiver.blocking_recv().ok()
+        receiver.await.ok()
     }
 }
 

@@ -41,16 +41,17 @@ impl Load {
     /// Runs for that long and waits for what is in flight.
     ///
     /// # Errors
-    /// A text if an asking thread ended by itself.
+    /// A text if this process gets no timer.
     pub fn run(&self, asker: &Asker, span: Duration) -> Result<Measured, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
         let began = Instant::now();
-        let parts: Result<Vec<_>, String> = std::thread::scope(|scope| {
-            let askers: Vec<_> =
-                (0..self.threads()).map(|number| scope.spawn(move || self.one(asker, began, span, number))).collect();
-            askers.into_iter().map(|asker| asker.join().map_err(|_panicked| "an asker panicked".to_owned())).collect()
-        });
+        // One thread for all of them, as an office's software is one program: a thread each would measure the
+        // waking of threads.
+        let askers = (0..self.askers()).map(|number| self.one(asker, began, span, number));
+        let parts = runtime.block_on(futures::future::join_all(askers));
         let mut measured = Measured { answered: 0, failed: 0, took: span, latencies_us: Vec::new() };
-        for part in parts? {
+        for part in parts {
             measured.answered += part.answered;
             measured.failed += part.failed;
             measured.latencies_us.extend(part.latencies_us);
@@ -60,12 +61,12 @@ impl Load {
         Ok(measured)
     }
 
-    fn threads(&self) -> usize {
+    fn askers(&self) -> usize {
         self.concurrency.max(1)
     }
 
-    /// One asking thread: the next question when the last is answered, or when it is due.
-    fn one(&self, asker: &Asker, began: Instant, span: Duration, number: usize) -> Measured {
+    /// One who asks: the next question when the last is answered, or when it is due.
+    async fn one(&self, asker: &Asker, began: Instant, span: Duration, number: usize) -> Measured {
         let mut measured = Measured { answered: 0, failed: 0, took: span, latencies_us: Vec::new() };
         let mut turn: u32 = 0;
         loop {
@@ -76,11 +77,9 @@ impl Load {
             if due.duration_since(began) >= span || Instant::now().duration_since(began) >= span {
                 return measured;
             }
-            if let Some(early) = due.checked_duration_since(Instant::now()) {
-                std::thread::park_timeout(early);
-            }
+            tokio::time::sleep_until(due.into()).await;
             let ask = (self.questions)(self.throw());
-            match asker.ask(ask) {
+            match asker.ask(ask).await {
                 Some(Ending::Answered(_answered)) => {
                     measured.answered += 1;
                     let us = Instant::now().duration_since(due).as_micros();
@@ -95,8 +94,8 @@ impl Load {
     /// When question `turn` of asker `number` is due at the chosen rate.
     fn due(&self, began: Instant, number: usize, turn: u32) -> Option<Instant> {
         let rate = self.rate?;
-        let threads = u64::try_from(self.threads()).unwrap_or(1);
-        let place = u64::from(turn).saturating_mul(threads).saturating_add(u64::try_from(number).unwrap_or(0));
+        let askers = u64::try_from(self.askers()).unwrap_or(1);
+        let place = u64::from(turn).saturating_mul(askers).saturating_add(u64::try_from(number).unwrap_or(0));
         began.checked_add(Duration::from_micros(place.saturating_mul(1_000_000) / rate.max(1)))
     }
 
