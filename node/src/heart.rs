@@ -14,12 +14,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::cbor;
+use protocol::digest::Digest;
 use protocol::frame::{self, Frame};
 use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
 use protocol::limits;
 use protocol::machine::{AskId, Ending, Event};
+use protocol::primitives::Secret;
 use protocol::store::{Seat, Store, StoreError};
 use protocol::time::{Now, Span, Steady};
 
@@ -187,7 +189,9 @@ impl Beat {
     fn turn(&mut self, events: Vec<(Seat, Event)>, now: Now) -> Result<(), StoreError> {
         let count = events.len();
         let began = Instant::now();
-        let effects = self.heart.host.turn(events, &mut self.heart.store, now, &mut OsDice)?;
+        // One call for the operating system's dice instead of one for every salt; never used for a second turn.
+        let mut dice = protocol::primitives::seeded(&Secret::random(&mut OsDice), &Digest::of(b"turn"));
+        let effects = self.heart.host.turn(events, &mut self.heart.store, now, &mut dice)?;
         self.heart.metrics.count_commit(count, began.elapsed());
         self.carry_out(effects);
         Ok(())

@@ -13,8 +13,12 @@ pub struct Malformed;
 
 /// The one encoding of `value`.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    // Most values are shorter, so that the buffer does not grow by doubling.
-    let mut out = Vec::with_capacity(1024);
+    encode_about(value, 512)
+}
+
+/// The one encoding of `value`, which will be about `len` bytes long: a wrong guess costs time only.
+pub fn encode_about<T: Encode<()>>(value: &T, len: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(len);
     // Writing to a Vec is infallible, and no Encode of this crate fails.
     let written = minicbor::encode(value, &mut out);
     assert!(written.is_ok(), "a wire value failed to encode");
@@ -29,7 +33,11 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 pub fn decode<'b, T: Decode<'b, ()> + Encode<()>>(bytes: &'b [u8]) -> Result<T, Malformed> {
     let mut decoder = minicbor::Decoder::new(bytes);
     let value: T = decoder.decode().map_err(|_error| Malformed)?;
-    if decoder.position() == bytes.len() && encode(&value) == bytes { Ok(value) } else { Err(Malformed) }
+    if decoder.position() == bytes.len() && encode_about(&value, bytes.len()) == bytes {
+        Ok(value)
+    } else {
+        Err(Malformed)
+    }
 }
 
 /// Reads a value that this process encoded itself and that came back through a seal or a checksum: its

@@ -216,14 +216,19 @@ fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> V
         Ok(outcome) => outcome.clone(),
         Err(refusal) => Outcome::Refused(refusal.told()),
     };
-    cbor::encode(&Body {
+    let told = match &outcome {
+        Outcome::Records(contents) => contents.iter().map(|content| content.len()).sum(),
+        _ => 0_usize,
+    };
+    let body = Body {
         request: verified.digest(),
         responder: desk.party.clone(),
         origin: desk.origin.to_string(),
         decided: at,
         policy: desk.policy,
         outcome,
-    })
+    };
+    cbor::encode_about(&body, told.saturating_add(512))
 }
 
 fn decision(desk: &Desk, verified: &Verified, finding: &Finding, gate: &Gate) -> Decision {

@@ -119,7 +119,8 @@ pub fn seal(header: &Header, channel: &dyn Channel, request: &[u8], signing: &dy
     let header_bytes = cbor::encode(header);
     let signed = sign1::sign_with(signing, header.signing_key, Label::Request, &header_bytes, request);
     let sealed = primitives::seal(&message_key(channel, &header.nonce), &header_bytes, &signed);
-    let bytes = cbor::encode(&Wire { header: header_bytes, sealed });
+    let about = header_bytes.len().saturating_add(sealed.len()).saturating_add(16);
+    let bytes = cbor::encode_about(&Wire { header: header_bytes, sealed }, about);
     let digest = Digest::of(&bytes);
     Outgoing { bytes, digest, answer_secret: answer_secret(channel, &digest) }
 }
@@ -173,6 +174,11 @@ impl SealedAnswer {
         dice.fill_bytes(&mut nonce);
         let sealed = primitives::seal(&answer_key(secret, &nonce), request.as_bytes(), &pad(answer));
         Self { nonce, sealed }
+    }
+
+    /// How long the sealed bytes are.
+    pub const fn len(&self) -> usize {
+        self.sealed.len()
     }
 
     /// Opens an answer to the request of that digest.

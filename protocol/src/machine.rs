@@ -549,7 +549,9 @@ impl Disclosure {
             checkpoint: receipt.checkpoint().as_bytes().to_vec(),
             consistency: receipt.consistency().to_vec(),
         };
-        let answer = cbor::encode(&Answer { body: self.body, evidence });
+        // Proofs, leaf and note are two kilobytes at most times.
+        let about = self.body.len().saturating_add(2048);
+        let answer = cbor::encode_about(&Answer { body: self.body, evidence }, about);
         Released { answer, request: self.request, secret: self.secret, route: self.route }
     }
 }
@@ -572,7 +574,7 @@ impl Work {
             Self::SealAnswers(answers) => {
                 let mut seal = |released: Released| {
                     let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);
-                    (released.route, cbor::encode(&sealed))
+                    (released.route, cbor::encode_about(&sealed, sealed.len().saturating_add(64)))
                 };
                 Done::Answers(answers.into_iter().map(&mut seal).collect())
             }

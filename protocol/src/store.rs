@@ -308,7 +308,7 @@ impl Store {
                 .collect(),
             after,
         };
-        let payload = crate::cbor::encode(&record);
+        let payload = crate::cbor::encode_about(&record, record.about_bytes());
         self.journal.append(self.disk.as_mut(), &payload, ground.salt).map_err(StoreError::Fatal)?;
 
         // Durable. From here on everything can be done again from the journal.

@@ -97,7 +97,9 @@ impl PartyId {
 
 impl core::fmt::Display for PartyId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}:{}", self.kind.as_str(), self.number)
+        f.write_str(self.kind.as_str())?;
+        f.write_str(":")?;
+        f.write_str(&self.number)
     }
 }
 
@@ -113,7 +115,7 @@ impl<C> Encode<C> for PartyId {
         e: &mut Encoder<W>,
         _ctx: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.str(&self.to_string())?.ok()
+        e.str(&[self.kind.as_str(), ":", &self.number].concat())?.ok()
     }
 }
 

@@ -104,9 +104,10 @@ pub fn select(kind: RecordKind, as_of: AsOf, shown: FieldGroups, versions: &[Ver
     let versions: Vec<&Version> =
         chosen.filter_map(|head| of_kind.iter().find(|version| version.head() == head).copied()).collect();
     let wire: Result<_, _> = versions.iter().map(|version| WireVersion::of(version, shown)).collect();
+    let about: usize = versions.iter().map(|version| version.content.len().saturating_add(128)).sum();
     Ok(Selected {
         records: versions.iter().map(|version| version.id).collect(),
-        bytes: cbor::encode(&Wire { kind, as_of, shown, versions: wire? }),
+        bytes: cbor::encode_about(&Wire { kind, as_of, shown, versions: wire? }, about.saturating_add(64)),
     })
 }
 

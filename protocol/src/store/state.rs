@@ -85,6 +85,22 @@ pub(super) struct SeatState {
     pub(super) details: u64,
 }
 
+impl Record {
+    /// About how long its encoding is, in bytes.
+    pub(super) fn about_bytes(&self) -> usize {
+        const EACH: usize = 16;
+        let change = |change: &Change| {
+            change
+                .key
+                .len()
+                .saturating_add(change.value.as_ref().map_or(EACH, |value| value.len().saturating_add(EACH)))
+        };
+        let changes: usize = self.changes.iter().map(change).sum();
+        let appends: usize = self.appends.iter().map(|append| append.bytes.len().saturating_add(EACH)).sum();
+        changes.saturating_add(appends).saturating_add(1024)
+    }
+}
+
 impl State {
     /// What is true of a seat; of one that never wrote, that it has nothing.
     pub(super) fn seat(&self, seat: Seat) -> SeatState {
