@@ -1,8 +1,17 @@
 //! Finds the twelve-digit number that the state gives each person. This network never carries it,
 //! so a record that holds one in any text is refused as a whole.
+//!
+//! Twelve digits alone prove nothing: insured numbers have ten, instants thirteen, and one number of twelve
+//! digits in ten passes the check digit by chance. So only these two writings count, each with a check digit
+//! that holds: twelve digits together, and three groups of four. Never looks for other groupings (a telephone
+//! number with its country has twelve digits too), nor for digits written out as words.
+
+/// The most characters between two groups of four.
+const GAP_CHARS_MAX: usize = 3;
 
 /// Whether `text` holds twelve digits, together or as three groups of four, with the check digit of
-/// an individual number. Full-width digits count.
+/// an individual number. Full-width digits count; what separates the groups does not matter, as long as it is
+/// short and neither a letter nor the end of a phrase.
 pub fn appears_in(text: &str) -> bool {
     let groups = digit_groups(text);
     let alone = groups.iter().any(|group| passes(&group.digits));
@@ -12,7 +21,7 @@ pub fn appears_in(text: &str) -> bool {
 /// Digits that follow one another.
 struct Group {
     digits: Vec<u8>,
-    /// Whether one separator and nothing else stands between it and the group before.
+    /// Whether a short separator and nothing else stands between it and the group before.
     joined: bool,
 }
 
@@ -20,19 +29,32 @@ fn digit_groups(text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     // How many characters since the last digit, and whether all of them separate.
     let (mut gap, mut separates) = (usize::MAX, false);
-    for letter in text.chars() {
+    for letter in text.chars().filter(|letter| !is_unseen(*letter)) {
         if let Some(digit) = digit(letter) {
             match groups.last_mut() {
                 Some(group) if gap == 0 => group.digits.push(digit),
-                _ => groups.push(Group { digits: vec![digit], joined: gap == 1 && separates }),
+                _ => groups.push(Group { digits: vec![digit], joined: gap <= GAP_CHARS_MAX && separates }),
             }
             (gap, separates) = (0, true);
         } else {
             gap = gap.saturating_add(1);
-            separates &= matches!(letter, ' ' | '\u{3000}' | '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{ff0d}');
+            separates &= is_separator(letter);
         }
     }
     groups
+}
+
+/// Whether nobody sees the character: it may stand anywhere in a number.
+const fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// Spaces, line ends, dashes, dots, strokes and whatever else is no letter. The mark of long vowels is a letter
+/// that is often typed for a dash. Three numbers of a list or of three sentences are not one number.
+fn is_separator(letter: char) -> bool {
+    let is_long_vowel = matches!(letter, '\u{30fc}' | '\u{ff70}');
+    let ends_phrase = matches!(letter, '\u{3001}' | '\u{3002}' | '\u{ff61}' | '\u{ff64}');
+    is_long_vowel || !(letter.is_alphanumeric() || ends_phrase)
 }
 
 fn digit(letter: char) -> Option<u8> {
@@ -80,11 +102,58 @@ mod tests {
     }
 
     #[test]
+    fn whatever_stands_between_its_groups_it_is_found() {
+        for between in [
+            ".", "_", "\n", "\r\n", "\t", ",", "/", ":", "|", "~", "*", "·", "•", "–", "—", "―", "−", "─", "~", "\u{a0}",
+            "\u{2003}", "\u{3000}", "．", "＿", "－", "／", "：", "，", "｜", "～", "〜", "・", "･", "ー", "ｰ", " - ", " / ", "--",
+        ] {
+            let text = format!("個人番号：1234{between}5678{between}9018 と記載");
+            assert!(appears_in(&text), "{between:?}");
+            let wide = format!("１２３４{between}５６７８{between}９０１８");
+            assert!(appears_in(&wide), "{between:?}");
+            let other = format!("1234{between}5678{between}9017");
+            assert!(!appears_in(&other), "{between:?}: the check digit does not hold");
+        }
+        assert!(appears_in("1234.5678_9018"), "two separators of two kinds");
+        assert!(appears_in("1234\u{200b}5678\u{200b}9018") && appears_in("12\u{ad}3456789018"), "unseen characters");
+    }
+
+    #[test]
     fn other_numbers_are_left_alone() {
         for text in
-            ["", "123456789017", "1234567890189", "12345678901", "1234--5678-9018", "1370101238", "2025-04-01 1230"]
+            ["", "123456789017", "1234567890189", "12345678901", "1234----5678-9018", "1370101238", "2025-04-01 1230"]
         {
             assert!(!appears_in(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_and_ends_of_phrases_part_numbers() {
+        for text in ["1234円5678円9018円", "1234年5678年9018", "1234a5678a9018", "1234、5678、9018", "1234。5678。9018"] {
+            assert!(!appears_in(text), "{text}");
+        }
+        for text in ["+81-90-1234-5678", "03-1234-5678", "〒123-4567 890-1890", "12 3456 7890 18", "123 456 789 018"] {
+            assert!(!appears_in(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn neither_cards_nor_instants_are_taken_for_one() {
+        for number in 0..20_000_u64 {
+            let card = format!("131235:{number:010} H{:09} 1370101238/{number:010}", number * 7);
+            assert!(!appears_in(&card), "{card}");
+            let ms = 1_700_000_000_000 + number * 86_399_983;
+            assert!(!appears_in(&ms.to_string()), "{ms}");
+            let (day, minute) = (1 + number % 28, number % 60);
+            for text in [
+                format!("2025-{:02}-{day:02}T{:02}:{minute:02}:00Z", 1 + number % 12, number % 24),
+                format!("2025/{:02}/{day:02} {:02}:{minute:02}", 1 + number % 12, number % 24),
+                format!("2025.{:02}.{day:02}_{:02}{minute:02}", 1 + number % 12, number % 24),
+                format!("2025{:02}{day:02} {:02}{minute:02}", 1 + number % 12, number % 24),
+                format!("令和7年{}月{day}日 {:02}{minute:02}", 1 + number % 12, number % 24),
+            ] {
+                assert!(!appears_in(&text), "{text}");
+            }
         }
     }
 
