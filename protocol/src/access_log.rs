@@ -208,11 +208,16 @@ pub fn detail(batch: &Batch<'_>, index: u64, label: Label) -> Result<Option<Deta
     cbor::decode_own(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("detail"))
 }
 
-/// The newest `most` steps of a person's chain, newest first.
+/// The newest `most` steps of a person's chain whose leaf is wanted, newest first; looks at twice as many.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or what it holds does not open.
-pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64, Detail)>, StoreError> {
+pub fn history(
+    batch: &Batch<'_>,
+    label: Label,
+    most: usize,
+    is_wanted: impl Fn(u64) -> bool,
+) -> Result<Vec<(u64, Detail)>, StoreError> {
     let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
     let mut next = match batch.get(&chain)? {
         Some(bytes) => {
@@ -222,10 +227,13 @@ pub fn history(batch: &Batch<'_>, label: Label, most: usize) -> Result<Vec<(u64,
         None => None,
     };
     let mut found = Vec::new();
-    while let (Some(index), true) = (next, found.len() < most) {
+    for _step in 0..most.saturating_mul(2) {
+        let (Some(index), true) = (next, found.len() < most) else { break };
         let Some(detail) = detail(batch, index, label)? else { break };
         next = detail.step.previous_leaf;
-        found.push((index, detail));
+        if is_wanted(index) {
+            found.push((index, detail));
+        }
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::batch::Batch;
 use crate::cbor;
-use crate::duty::{self, Desk, Finding};
+use crate::duty::{self, Desk, Finding, Moment};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
 use crate::machine::{Event, Machine, Outbox};
@@ -34,8 +34,15 @@ struct Slot {
     registrant: PartyId,
     #[n(1)]
     number: u64,
+    /// Absent once it is withdrawn.
     #[n(2)]
     sealed: Option<minicbor::bytes::ByteVec>,
+    /// The leaf of the registrant's first registration of this tag.
+    #[n(3)]
+    first: u64,
+    /// The leaf of the one that stands.
+    #[n(4)]
+    since: u64,
 }
 
 /// The most registrants of one tag.
@@ -49,10 +56,13 @@ impl Directory {
         Self { desk }
     }
 
-    fn find(verified: &Verified, batch: &mut Batch<'_>) -> Result<Finding, StoreError> {
+    fn find(verified: &Verified, moment: Moment, batch: &mut Batch<'_>) -> Result<Finding, StoreError> {
         let refused = |refusal| Ok(Finding::refused(refusal, Label::GENERAL, Vec::new()));
         match &verified.request().question {
-            Question::LookUp(tag) => look_up(tag, batch).map(Finding::plain),
+            Question::LookUp(tag) => match look_up(tag, moment, batch)? {
+                Some(outcome) => Ok(Finding::plain(outcome)),
+                None => refused(Refusal::Superseded),
+            },
             Question::Register(_) if verified.standing().party().kind() != PartyKind::Insurer => {
                 refused(Refusal::NotPermitted)
             }
@@ -74,8 +84,9 @@ impl Machine for Directory {
     fn handle(&mut self, event: Event, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         match event {
             Event::Request(verified, route) => {
-                let mut find =
-                    |verified: &Verified, _at, batch: &mut Batch<'_>, _out: &mut Outbox| Self::find(verified, batch);
+                let mut find = |verified: &Verified, moment, batch: &mut Batch<'_>, _out: &mut Outbox| {
+                    Self::find(verified, moment, batch)
+                };
                 duty::answer(&self.desk, &verified, route, gate, batch, out, &mut find)
             }
             _ => Ok(()),
@@ -87,21 +98,36 @@ impl Machine for Directory {
     }
 }
 
-fn look_up(tag: &Tag, batch: &Batch<'_>) -> Result<Outcome, StoreError> {
-    let entries = shelf(tag, batch)?.0.into_iter().filter_map(|slot| {
+/// What stood under a tag at that moment. `None` if some of it has been replaced or withdrawn since: it is
+/// deleted, and who was told may not be told again.
+fn look_up(tag: &Tag, moment: Moment, batch: &Batch<'_>) -> Result<Option<Outcome>, StoreError> {
+    let shelf = shelf(tag, batch)?;
+    if shelf.0.iter().any(|slot| moment.knows(slot.first) && !moment.knows(slot.since)) {
+        return Ok(None);
+    }
+    let there = shelf.0.into_iter().filter(|slot| moment.knows(slot.since));
+    let entries = there.filter_map(|slot| {
         Some(Entry { registrant: slot.registrant, number: slot.number, sealed: slot.sealed?.to_vec() })
     });
-    Ok(Outcome::Entries(entries.collect()))
+    Ok(Some(Outcome::Entries(entries.collect())))
 }
 
 /// Keeps a registration unless its number is not above the registrant's last: repeats change nothing.
 fn register(registrant: &PartyId, one: &Registration, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     let mut shelf = shelf(&one.tag, batch)?;
-    let fresh = Slot { registrant: registrant.clone(), number: one.number, sealed: one.sealed.clone() };
+    // The leaf that this very question will have.
+    let leaf = batch.ledger_size();
+    let fresh = Slot {
+        registrant: registrant.clone(),
+        number: one.number,
+        sealed: one.sealed.clone(),
+        first: leaf,
+        since: leaf,
+    };
     let has_room = shelf.0.len() < SLOTS_MAX;
     match shelf.0.iter_mut().find(|slot| slot.registrant == *registrant) {
         Some(slot) if slot.number >= one.number => return Ok(()),
-        Some(slot) => *slot = fresh,
+        Some(slot) => *slot = Slot { first: slot.first, ..fresh },
         None if has_room => shelf.0.push(fresh),
         None => return Ok(()),
     }

@@ -60,8 +60,24 @@ pub struct Shown {
     pub emergency: bool,
 }
 
-/// Finds what a request is answered, as of an instant.
-pub type Find<'f> = dyn FnMut(&Verified, Timestamp, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError> + 'f;
+/// When a request is decided, or was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The instant.
+    pub at: Timestamp,
+    /// Its leaf, if it was decided before. A clock can be set back; the order of leaves cannot.
+    pub leaf: Option<u64>,
+}
+
+/// Finds what a request is answered, as of a moment.
+pub type Find<'f> = dyn FnMut(&Verified, Moment, &mut Batch<'_>, &mut Outbox) -> Result<Finding, StoreError> + 'f;
+
+impl Moment {
+    /// Whether what came with `leaf` was there by then.
+    pub fn knows(self, leaf: u64) -> bool {
+        self.leaf.is_none_or(|own| leaf < own)
+    }
+}
 
 impl Finding {
     /// A refusal about somebody.
@@ -82,8 +98,8 @@ impl Shown {
     }
 }
 
-/// Decides one verified request: `find` is asked for the finding as of an instant, and must depend on
-/// nothing but the request, the store and that instant.
+/// Decides one verified request: `find` is asked for the finding as of a moment, and must depend on
+/// nothing but the request, that moment, and what the store held by then.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -112,14 +128,15 @@ pub fn answer(
             settle(desk, verified, route, refusal(Refusal::NotFresh), true, gate, batch, out)
         }
         Seen::New => {
-            let finding = find(verified, now, batch, out)?;
+            let finding = find(verified, Moment { at: now, leaf: None }, batch, out)?;
             settle(desk, verified, route, finding, true, gate, batch, out)
         }
         Seen::Repeated(_decided) if !is_fresh(request, now) => {
             settle(desk, verified, route, refusal(Refusal::NotFresh), false, gate, batch, out)
         }
         Seen::Repeated(decided) => {
-            let finding = find(verified, decided.at, batch, out)?;
+            let moment = Moment { at: decided.at, leaf: Some(decided.leaf) };
+            let finding = find(verified, moment, batch, out)?;
             repeat(desk, verified, route, &decided, finding, gate, batch, out)
         }
         Seen::Reused => {
@@ -192,8 +209,12 @@ fn repeat(
             Ok(())
         }
         _ => {
-            let narrowed = Finding::refused(Refusal::Narrowed, finding.label, finding.shown.kinds);
-            settle(desk, verified, route, narrowed, false, gate, batch, out)
+            let why = match finding.result {
+                Err(Refusal::Superseded) => Refusal::Superseded,
+                _ => Refusal::Narrowed,
+            };
+            let refused = Finding::refused(why, finding.label, finding.shown.kinds);
+            settle(desk, verified, route, refused, false, gate, batch, out)
         }
     }
 }

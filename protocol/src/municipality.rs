@@ -15,7 +15,7 @@ use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
-use crate::duty::{self, Desk, Finding, Shown};
+use crate::duty::{self, Desk, Finding, Moment, Shown};
 use crate::exchange;
 use crate::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass};
 use crate::fact::{Nature, Relationship};
@@ -62,13 +62,13 @@ impl Municipality {
     fn find(
         &mut self,
         verified: &Verified,
-        at: Timestamp,
+        moment: Moment,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<Finding, StoreError> {
         match &verified.request().question {
-            Question::Read(reading) => self.find_records(verified, reading, at, batch, out),
-            Question::History(person) => self.find_history(verified, person, at, batch),
+            Question::Read(reading) => self.find_records(verified, reading, moment.at, batch, out),
+            Question::History(person) => self.find_history(verified, person, moment, batch),
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
                 Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
             }
@@ -138,20 +138,20 @@ impl Municipality {
         &self,
         verified: &Verified,
         person: &Handle,
-        at: Timestamp,
+        moment: Moment,
         batch: &Batch<'_>,
     ) -> Result<Finding, StoreError> {
         let Some(label) = self.label_of(person, batch)? else {
             return Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()));
         };
-        let today = Date::from_timestamp_japan(at);
+        let today = Date::from_timestamp_japan(moment.at);
         let facts = self.facts(verified, &[], RecordKind::InsuranceCard, today);
         if !(facts.is_officer() || facts.by_self) {
             return Ok(Finding::refused(Refusal::Unrelated, label, Vec::new()));
         }
-        let steps = access_log::history(batch, label, HISTORY_STEPS_MAX)?;
         // Only what came before: the first answer's own leaf is not part of a repeat of it.
-        let accesses = steps.into_iter().filter(|(_leaf, detail)| detail.at < at).map(|(leaf, detail)| Access {
+        let steps = access_log::history(batch, label, HISTORY_STEPS_MAX, |leaf| moment.knows(leaf))?;
+        let accesses = steps.into_iter().map(|(leaf, detail)| Access {
             at: detail.at,
             party: detail.decision.party,
             staff: Staff { id: detail.decision.staff, job: detail.decision.job, proof: None },
@@ -202,8 +202,8 @@ impl Machine for Municipality {
         match event {
             Event::Request(verified, route) => {
                 let desk = self.desk.clone();
-                let mut find = |verified: &Verified, at, batch: &mut Batch<'_>, out: &mut Outbox| {
-                    self.find(verified, at, batch, out)
+                let mut find = |verified: &Verified, moment, batch: &mut Batch<'_>, out: &mut Outbox| {
+                    self.find(verified, moment, batch, out)
                 };
                 duty::answer(&desk, &verified, route, gate, batch, out, &mut find)
             }

@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::cbor;
 use crate::date::Date;
 use crate::digest::Digest;
-use crate::duty::{self, Desk, Finding};
+use crate::duty::{self, Desk, Finding, Moment};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
 use crate::machine::{Action, Evaluation, Event, Machine, Outbox, Route, Work};
@@ -53,7 +53,7 @@ impl Pseudonymiser {
         &self,
         verified: &Verified,
         evaluated: Option<&Evaluation>,
-        at: Timestamp,
+        moment: Moment,
         batch: &mut Batch<'_>,
     ) -> Result<Finding, StoreError> {
         let refused = |refusal| Ok(Finding::refused(refusal, Label::GENERAL, Vec::new()));
@@ -61,8 +61,7 @@ impl Pseudonymiser {
         let Some((evaluated, proof)) = evaluated else { return refused(Refusal::NotAcceptable) };
         let party = verified.standing().party();
         // A repeat is answered as of its first instant, and its points are spent already.
-        let is_first = at == batch.now().wall;
-        if is_first && !self.spend(party, points.points.len(), at, batch)? {
+        if moment.leaf.is_none() && !self.spend(party, points.points.len(), moment.at, batch)? {
             return refused(Refusal::OverBudget);
         }
         let evaluated = evaluated.iter().map(|point| minicbor::bytes::ByteArray::from(*point)).collect();
@@ -94,8 +93,8 @@ impl Machine for Pseudonymiser {
                 Ok(())
             }
             Event::Evaluated(verified, route, evaluated) => {
-                let mut find = |verified: &Verified, at, batch: &mut Batch<'_>, _out: &mut Outbox| {
-                    self.find(verified, evaluated.as_deref(), at, batch)
+                let mut find = |verified: &Verified, moment: Moment, batch: &mut Batch<'_>, _out: &mut Outbox| {
+                    self.find(verified, evaluated.as_deref(), moment, batch)
                 };
                 duty::answer(&self.desk, &verified, route, gate, batch, out, &mut find)
             }

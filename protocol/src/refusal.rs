@@ -67,6 +67,10 @@ pub enum Refusal {
     #[n(15)]
     #[error("the answer would be too long")]
     TooLong,
+    /// A repeat of an answered request, but what was answered has been replaced or withdrawn since.
+    #[n(16)]
+    #[error("what was answered has been replaced since")]
+    Superseded,
 }
 
 /// What the asker hears: one of few words.
@@ -103,7 +107,7 @@ impl Refusal {
     /// The word the asker hears.
     pub const fn told(self) -> Told {
         match self {
-            Self::NotFresh | Self::BeforeMemory => Told::NotFresh,
+            Self::NotFresh | Self::BeforeMemory | Self::Superseded => Told::NotFresh,
             Self::ExchangeReused => Told::ExchangeReused,
             Self::NotOurs | Self::NotParticipating => Told::NotOurs,
             Self::Unrelated | Self::NotPermitted | Self::Narrowed | Self::NoLongerStanding => Told::NotPermitted,

@@ -132,14 +132,7 @@ fn a_person_known_only_by_a_medical_number_is_found_through_the_directory() {
     let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
     let missing = world.ask(&party(PLANNER), reading(medical.clone(), &[RecordKind::CertificationResult]));
     assert_eq!(missing, Some(Ending::Failed(Failure::NoHome)));
-    let home = Binding { insurer: InsurerNumber::parse("131235").unwrap(), from: Date::parse("2025-01-01").unwrap() };
-    let registration = Ask {
-        staff: Staff { id: "officer-1".into(), job: Job::MunicipalOfficer, proof: None },
-        purpose: Purpose::BenefitAdministration,
-        person: medical.clone(),
-        wish: Wish::Registration { home, number: 1 },
-    };
-    assert_eq!(answered(world.ask(&party(CITY), registration)).outcome, Outcome::Registered);
+    assert_eq!(answered(world.ask(&party(CITY), registration(1))).outcome, Outcome::Registered);
     let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
     assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
 }
@@ -261,6 +254,63 @@ fn an_answer_lost_on_the_wire_is_asked_for_again_and_has_one_leaf() {
     let answer = answered(world.ask(&party(PLANNER), survey()));
     assert!(matches!(answer.outcome, Outcome::Records(_)));
     assert_eq!(world.ledger_size(&party(CITY)), size + 1);
+}
+
+/// A city's wish to be known as the home of the patient whom only the medical number names.
+fn registration(number: u64) -> Ask {
+    let home = Binding { insurer: InsurerNumber::parse("131235").unwrap(), from: Date::parse("2025-01-01").unwrap() };
+    Ask {
+        staff: Staff { id: "officer-1".into(), job: Job::MunicipalOfficer, proof: None },
+        purpose: Purpose::BenefitAdministration,
+        person: Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap()),
+        wish: Wish::Registration { home, number },
+    }
+}
+
+/// Asks for a home whose first answer is lost, and lets the city register between that and the retry. Returns
+/// the end, and how many leaves the directory made.
+fn look_up_while_registering(world: &mut World, number: u64) -> (Option<Ending>, u64) {
+    let (city, directory) = (party(CITY), party("directory:1"));
+    let (slow, asked) = (city.clone(), directory.clone());
+    let mut lost = false;
+    world.tamper(Some(Box::new(move |passage| {
+        let is_answer = matches!(frame::parse(&passage.bytes), Ok(Frame::Answer(..)));
+        if is_answer && passage.from == asked && passage.to != slow && !lost {
+            lost = true;
+            return Vec::new();
+        }
+        let delay = if passage.from == slow { Span::from_s(1) } else { Span::ZERO };
+        vec![Delivery { delay, bytes: passage.bytes.clone() }]
+    })));
+    let size = world.ledger_size(&directory);
+    world.push_now(&city, Input::Ask(Seat::new(1), AskId(200_000 + number), registration(number)));
+    let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
+    let ending = world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult]));
+    world.tamper(None);
+    (ending, world.ledger_size(&directory) - size)
+}
+
+#[test]
+fn a_repeated_look_up_is_answered_as_of_its_first_moment() {
+    let mut world = world(17);
+    let (ending, leaves) = look_up_while_registering(&mut world, 1);
+    assert_eq!(ending, Some(Ending::Failed(Failure::NoHome)), "what was registered since is not part of a repeat");
+    assert_eq!(leaves, 2, "one for the look-up and its repeat, one for the registration");
+    let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
+    let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
+    assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
+}
+
+#[test]
+fn a_home_replaced_meanwhile_is_not_told_again() {
+    let mut world = world(18);
+    assert_eq!(answered(world.ask(&party(CITY), registration(1))).outcome, Outcome::Registered);
+    let (ending, leaves) = look_up_while_registering(&mut world, 2);
+    assert_eq!(answered(ending).outcome, Outcome::Refused(Told::NotFresh), "ask again");
+    assert_eq!(leaves, 3, "the refusal of the repeat has a leaf of its own");
+    let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
+    let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
+    assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
 }
 
 #[test]
