@@ -43,6 +43,8 @@ const NETWORK_ADDRESS_FILE: &str = "network.addr";
 const TURN_SLOW_MS: u64 = 10_000;
 /// See [`TURN_SLOW_MS`].
 const TURN_STUCK_MS: u64 = 60_000;
+/// However few connections are configured, so many may speak for nobody yet.
+const STRANGERS_MIN: u32 = 16;
 /// The threads that serve the API.
 const API_THREADS: usize = 2;
 /// How long callers may take to end once the process is stopping.
@@ -208,6 +210,7 @@ fn start_network(config: &NodeConfig, ground: &Ground, inbox: &Arc<Inbox>) -> Re
         noise_fallback: configured.noise_fallback,
         connections_max: configured.connections_max,
         connections_per_peer_max: configured.connections_per_peer_max,
+        strangers_max: (configured.connections_max / 16).max(STRANGERS_MIN),
         memory_bytes_max: usize::try_from(configured.memory_max_mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX),
         ..network::NetworkConfig::default()
     };

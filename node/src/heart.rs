@@ -244,6 +244,16 @@ impl Beat {
                         self.heart.network.close(*connection);
                     }
                 }
+                Effect::Admitted { connection } => {
+                    if let Some((connection, _peer)) = self.connections.get(&connection) {
+                        self.heart.network.admit(*connection);
+                    }
+                }
+                Effect::Estranged { connection } => {
+                    if let Some((connection, _peer)) = self.connections.get(&connection) {
+                        self.heart.network.estrange(*connection);
+                    }
+                }
                 // Whoever no longer waits needs no answer.
                 Effect::Tell(id, ending) => drop(self.asks.remove(&id).map(|waits| waits.send(*ending))),
                 Effect::Imported(id, result) => drop(self.imports.remove(&id).map(|waits| waits.send(result))),

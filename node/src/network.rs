@@ -138,6 +138,11 @@ pub struct NetworkConfig {
     /// The most incoming handshakes of one host (an IPv4 address or an IPv6 network of 64 bits); many
     /// offices may stand behind one gateway.
     pub connections_pending_per_host_max: u32,
+    /// The most incoming connections on which nobody was admitted yet ([`Network::admit`]): a small part of all,
+    /// so that strangers cannot take the places of members. Peers admitted before do not count.
+    pub strangers_max: u32,
+    /// The most of them of one host.
+    pub strangers_per_host_max: u32,
     /// Above this size of the process, in bytes, no new connection is taken.
     pub memory_bytes_max: usize,
     /// The most frames waiting to be sent on one connection.
@@ -163,6 +168,8 @@ impl Default for NetworkConfig {
             connections_per_peer_max: 2,
             connections_pending_max: 256,
             connections_pending_per_host_max: 64,
+            strangers_max: 256,
+            strangers_per_host_max: 64,
             memory_bytes_max: 2 << 30,
             outbound_queue_frames_max: 1024,
             outbound_queue_bytes_max: 8 << 20,
@@ -244,6 +251,17 @@ impl Network {
         if let Some(link) = self.common.link(connection) {
             link.close();
         }
+    }
+
+    /// Says that a connection speaks for somebody: it no longer counts as a stranger's, nor will the next one of
+    /// its peer.
+    pub fn admit(&self, connection: Connection) {
+        self.common.doorway.admit(connection);
+    }
+
+    /// Takes [`Network::admit`] back.
+    pub fn estrange(&self, connection: Connection) {
+        self.common.doorway.estrange(connection);
     }
 
     /// The numbers of libp2p and of this network as OpenMetrics text, ending in `# EOF`.

@@ -468,6 +468,49 @@ fn silent_clients_of_one_host_do_not_keep_another_out() {
     drop(silent);
 }
 
+#[test]
+fn strangers_are_few_and_a_member_gets_in_past_them() {
+    for address in [TCP, QUIC] {
+        let target = node(NetworkConfig { strangers_max: 3, ..listening_on(address) });
+        let member = node(NetworkConfig::default());
+        let (here, there) = member.connect(&target);
+        target.network.admit(there);
+        let strangers: Vec<Node> = (0..3).map(|_| node(NetworkConfig::default())).collect();
+        let silent: Vec<_> = strangers.iter().map(|stranger| stranger.connect(&target)).collect();
+        let another = node(NetworkConfig::default());
+        another.dial(&target);
+        assert_eq!(another.unreachable(), target.network.peer_key(), "{address}: one stranger too many");
+        assert_eq!(target.count("strangers_refused"), 1);
+        member.network.close(here);
+        assert_eq!(target.closed(), there);
+        let (here, there) = member.connect(&target);
+        greet(&member, here, &target, there);
+        target.network.close(silent[0].1);
+        assert_eq!(target.closed(), silent[0].1);
+        // the place is free a moment after its link is closed
+        until("a stranger gets the free place", || {
+            another.dial(&target);
+            another.inbox.expect("Opened or Unreachable", |event| match event {
+                NetworkEvent::Opened { .. } => Some(true),
+                NetworkEvent::Unreachable { .. } => Some(false),
+                _ => None,
+            })
+        });
+    }
+}
+
+#[test]
+fn strangers_of_one_host_are_fewer_still() {
+    let target = node(NetworkConfig { strangers_per_host_max: 2, ..listening_on(TCP) });
+    let strangers: Vec<Node> = (0..3).map(|_| node(NetworkConfig::default())).collect();
+    let (_, first) = strangers[0].connect(&target);
+    strangers[1].connect(&target);
+    strangers[2].dial(&target);
+    assert_eq!(strangers[2].unreachable(), target.network.peer_key());
+    target.network.admit(first);
+    strangers[2].connect(&target);
+}
+
 // ── what is refused ──
 
 #[test]

@@ -104,6 +104,16 @@ pub enum Effect {
         /// Which.
         connection: u64,
     },
+    /// A connection that somebody else made speaks for an organisation from now on.
+    Admitted {
+        /// Which.
+        connection: u64,
+    },
+    /// It speaks for nobody any more.
+    Estranged {
+        /// Which.
+        connection: u64,
+    },
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
@@ -166,6 +176,8 @@ pub struct Host {
     offices: BTreeMap<Seat, Office>,
     seats: BTreeMap<PartyId, Seat>,
     links: BTreeMap<u64, Link>,
+    /// Connections that somebody else made and that spoke for nobody when noted, by when they are to be closed.
+    strangers: VecDeque<(Steady, u64)>,
     dialled: BTreeMap<PublicKey, Dialled>,
     waiting: BTreeMap<u64, Waiting>,
     contexts: BTreeMap<PartyId, VecDeque<Context>>,
@@ -240,6 +252,7 @@ impl Host {
             offices,
             seats,
             links: BTreeMap::new(),
+            strangers: VecDeque::new(),
             dialled: BTreeMap::new(),
             waiting: BTreeMap::new(),
             contexts: BTreeMap::new(),
@@ -276,7 +289,8 @@ impl Host {
         let requesters = self.offices.values().filter_map(|office| office.requester.deadline());
         let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
         let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
-        requesters.chain(machines).map(|(at, _what)| at).chain(heads).min()
+        let stranger = self.strangers.front().map(|(at, _connection)| *at);
+        requesters.chain(machines).map(|(at, _what)| at).chain(heads).chain(stranger).min()
     }
 
     /// Whether an ask of our own has not ended yet.
@@ -293,7 +307,7 @@ impl Host {
     /// that does.
     pub fn receive(&mut self, input: Input, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         match input {
-            Input::Opened { connection, peer, outbound } => self.opened(connection, peer, outbound, out),
+            Input::Opened { connection, peer, outbound } => self.opened(connection, peer, outbound, now.steady, out),
             Input::Frame { connection, bytes } => return self.frame(connection, &bytes, now, out),
             Input::Closed { connection } => return self.closed(connection),
             Input::Unreachable { peer } => return self.unreachable(&peer),
@@ -356,6 +370,7 @@ impl Host {
         for action in out.release(store, &committed)? {
             self.act(action, store, now, &mut effects)?;
         }
+        self.part_with_strangers(now.steady, &mut effects);
         Ok(effects)
     }
 
@@ -423,7 +438,7 @@ impl Host {
 
     // ── connections ──
 
-    fn opened(&mut self, connection: u64, peer: PublicKey, outbound: bool, out: &mut Vec<Effect>) {
+    fn opened(&mut self, connection: u64, peer: PublicKey, outbound: bool, now: Steady, out: &mut Vec<Effect>) {
         let mut link = Link {
             peer,
             outbound,
@@ -445,8 +460,25 @@ impl Host {
                 send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
             }
             self.dialled.entry(peer).or_default().connection = Some(connection);
+        } else {
+            self.strangers.push_back((now.plus(limits::STRANGER_LIMIT), connection));
         }
         self.links.insert(connection, link);
+    }
+
+    /// Closes what has spoken for nobody for too long: it holds a place that a member may need.
+    fn part_with_strangers(&mut self, now: Steady, out: &mut Vec<Effect>) {
+        while let Some((at, connection)) = self.strangers.front().copied() {
+            if at > now {
+                return;
+            }
+            self.strangers.pop_front();
+            let is_stranger = self.links.get(&connection).is_some_and(|link| link.standings.is_empty());
+            // Noted again if it was admitted and estranged meanwhile: then the later note counts.
+            if is_stranger && self.strangers.iter().all(|(_at, other)| *other != connection) {
+                out.push(Effect::Close { connection });
+            }
+        }
     }
 
     /// Presents a seat anew on every connection we made: what it showed before runs out.
@@ -831,6 +863,9 @@ impl Host {
         let Some(link) = self.links.get_mut(&connection) else { return };
         match result {
             Ok(standing) if link.standings.len() < STANDINGS_PER_LINK_MAX => {
+                if link.standings.is_empty() && !link.outbound {
+                    out.push(Effect::Admitted { connection });
+                }
                 link.standings.insert(standing.party().clone(), standing);
                 send(out, connection, &Frame::Welcome(number));
             }
@@ -862,7 +897,7 @@ impl Host {
             Ok(Some(next)) => {
                 self.gate = Arc::new(next);
                 self.keep(notice);
-                self.withdraw_standings(now);
+                self.withdraw_standings(now, out);
                 for connection in self.links.keys() {
                     send(out, *connection, &Frame::Notice(notice.clone()));
                 }
@@ -871,9 +906,14 @@ impl Host {
     }
 
     /// Whoever no longer stands under the new gate is no longer admitted.
-    fn withdraw_standings(&mut self, now: Now) {
-        for link in self.links.values_mut() {
+    fn withdraw_standings(&mut self, now: Now, out: &mut Vec<Effect>) {
+        for (connection, link) in &mut self.links {
+            let was_admitted = !link.standings.is_empty();
             link.standings.retain(|_party, standing| self.gate.still_stands(standing, now.wall));
+            if was_admitted && link.standings.is_empty() && !link.outbound {
+                self.strangers.push_back((now.steady.plus(limits::STRANGER_LIMIT), *connection));
+                out.push(Effect::Estranged { connection: *connection });
+            }
         }
     }
 

@@ -52,6 +52,9 @@ pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
 /// The sizes answers are padded to, in bytes; above the last, multiples of it.
 pub const ANSWER_STEPS_BYTES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
+/// How long a connection that somebody else made may speak for nobody.
+pub const STRANGER_LIMIT: Span = Span::from_s(10);
+
 /// How long an asker waits for one attempt.
 pub const ATTEMPT_LIMIT: Span = Span::from_s(5);
 /// How long an ask may take before it ends with *unreachable*.

@@ -376,7 +376,7 @@ impl World {
             }
             Effect::Alarm(what) => self.alarms.push((party.clone(), what)),
             Effect::Dropped(reason) => self.drops.push((party.clone(), reason)),
-            Effect::Count(_) => {}
+            Effect::Count(_) | Effect::Admitted { .. } | Effect::Estranged { .. } => {}
         }
     }
 

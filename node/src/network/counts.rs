@@ -22,6 +22,7 @@ pub(crate) struct Counts {
     pub(crate) late: Counter,
     pub(crate) stalled: Counter,
     pub(crate) panics: Counter,
+    pub(crate) crowded: Counter,
 }
 
 impl Counts {
@@ -43,8 +44,9 @@ impl Counts {
         let late = count("frames_late", "Connections closed because a frame was not complete in time");
         let stalled = count("writes_stalled", "Connections closed because the other end did not read");
         let panics = count("panics", "Panics caught in the network; each is a fault of this program");
+        let crowded = count("strangers_refused", "Connections refused because too many spoke for nobody");
         let registry = Mutex::new(registry);
-        Self { registry, libp2p, opened, closed, received, sent, full, refused, late, stalled, panics }
+        Self { registry, libp2p, opened, closed, received, sent, full, refused, late, stalled, panics, crowded }
     }
 
     pub(crate) fn note<E>(&self, event: &SwarmEvent<E>) {

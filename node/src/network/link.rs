@@ -13,6 +13,7 @@ use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::counts::Counts;
+use super::doorway::Doorway;
 use super::frame::{self, FrameError, Frames};
 use super::{Connection, Deliver, Flow, NetworkConfig, NetworkEvent, PeerKey, SendError};
 
@@ -32,6 +33,7 @@ pub(crate) struct Common {
     queue_frames_max: usize,
     queue_bytes_max: usize,
     pub(crate) counts: Counts,
+    pub(crate) doorway: Doorway,
 }
 
 /// The handle of a link.
@@ -77,6 +79,7 @@ impl Common {
             queue_frames_max: config.outbound_queue_frames_max.max(1),
             queue_bytes_max: config.outbound_queue_bytes_max,
             counts: Counts::new(),
+            doorway: Doorway::new(config),
         }
     }
 

@@ -208,6 +208,7 @@ impl Loop {
         let substream::Opened { id, peer, outbound, stream } = opened;
         self.unopened.remove(&id);
         let (link, task) = self.common.open(peer, outbound, stream);
+        self.common.doorway.name(id, link.connection);
         self.links.insert(id, link);
         self.tasks.spawn(async move {
             task.await;
@@ -272,7 +273,7 @@ impl Loop {
 }
 
 fn build(config: &NetworkConfig, pair: identity::Keypair, common: &Arc<Common>) -> Result<Swarm<Parts>, NetworkError> {
-    let parts = |pair: &identity::Keypair| parts(config, pair);
+    let parts = |pair: &identity::Keypair| parts(config, pair, common);
     let builder = SwarmBuilder::with_existing_identity(pair).with_tokio();
     let swarm = if config.noise_fallback {
         let tcp = builder.with_tcp(tcp_config(), (tls::Config::new, noise::Config::new), Yamux::new);
@@ -286,7 +287,7 @@ fn build(config: &NetworkConfig, pair: identity::Keypair, common: &Arc<Common>) 
     Ok(swarm)
 }
 
-fn parts(config: &NetworkConfig, pair: &identity::Keypair) -> Parts {
+fn parts(config: &NetworkConfig, pair: &identity::Keypair, common: &Arc<Common>) -> Parts {
     let incoming_max = config.connections_max.saturating_sub(config.connections_max.div_ceil(8)).max(1);
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(config.connections_pending_max))
@@ -299,9 +300,8 @@ fn parts(config: &NetworkConfig, pair: &identity::Keypair) -> Parts {
         .with_agent_version(IDENTITY_PROTOCOL.to_owned())
         .with_cache_size(0)
         .with_hide_listen_addrs(true);
-    let per_host_max = usize::try_from(config.connections_pending_per_host_max).unwrap_or(usize::MAX);
     Parts {
-        doorway: doorway::Behaviour::new(per_host_max),
+        doorway: doorway::Behaviour::new(Arc::clone(common)),
         limits: libp2p_connection_limits::Behaviour::new(limits),
         memory: libp2p_memory_connection_limits::Behaviour::with_max_bytes(config.memory_bytes_max),
         substream: substream::Behaviour::new(config.opening_limit),
