@@ -15,10 +15,12 @@ use crate::store::staged::{Ground, Staged, StagedKey, StagedSeat};
 use crate::store::{Entry, KEY_BYTES_MAX, Key, Position, Roll, Seat, Store, StoreError, roll};
 use crate::time::Now;
 use crate::vault::Label;
+use crate::wall::Reliance;
 
 /// One seat's view of the store during one event: what is staged, over what is committed.
 pub struct Batch<'a> {
     now: Now,
+    reliance: Reliance,
     seat: Seat,
     store: &'a Store,
     staged: &'a mut Staged,
@@ -51,7 +53,18 @@ impl<'a> Batch<'a> {
         if ground.sequence != store.sequence() {
             return Err(StoreError::Stale);
         }
-        Ok(Self { now, seat, store, staged, dice, opened: RefCell::new(None) })
+        Ok(Self { now, reliance: Reliance::Sound, seat, store, staged, dice, opened: RefCell::new(None) })
+    }
+
+    /// The same view under a wall clock that is relied on so far and no further.
+    pub const fn relying(mut self, reliance: Reliance) -> Self {
+        self.reliance = reliance;
+        self
+    }
+
+    /// How far the wall clock of [`Batch::now`] is to be relied on.
+    pub const fn reliance(&self) -> Reliance {
+        self.reliance
     }
 
     /// Both clocks, as read once for this turn.

@@ -20,6 +20,7 @@ use crate::store::{Seat, StoreError};
 use crate::time::Timestamp;
 use crate::vault::Label;
 use crate::verify::Verified;
+use crate::wall::Reliance;
 
 /// Who answers.
 #[derive(Clone, Debug)]
@@ -116,6 +117,9 @@ pub fn answer(
     let request = verified.request();
     if named_size(desk, request).is_some_and(|size| size > batch.ledger_size()) {
         out.act(Action::Alarm("an asker has verified more of our ledger than we have"));
+    }
+    if batch.reliance() == Reliance::Uncertain {
+        return settle(desk, verified, route, refusal(Refusal::ClockUncertain), false, gate, batch, out);
     }
     if gate.condition(now) == Condition::Closed {
         return settle(desk, verified, route, refusal(Refusal::OutOfDate), false, gate, batch, out);

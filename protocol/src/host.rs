@@ -28,6 +28,7 @@ use crate::store::{Key, Seat, Store, StoreError};
 use crate::table;
 use crate::time::{Now, Span, Steady};
 use crate::verify::{Opener, Sealed, Unfit};
+use crate::wall::{Reliance, Wall};
 use crate::witness::Cosigning;
 
 /// What reaches the host.
@@ -184,6 +185,7 @@ pub struct Host {
     opening: BTreeMap<PartyId, usize>,
     rows: Vec<(u8, Vec<u8>, Vec<u8>)>,
     next_frame: u64,
+    wall: Wall,
 }
 
 struct Link {
@@ -259,6 +261,7 @@ impl Host {
             opening: BTreeMap::new(),
             rows: Vec::new(),
             next_frame: 1,
+            wall: Wall::default(),
         };
         host.keep_links();
         host
@@ -277,6 +280,11 @@ impl Host {
     /// Whom this process believes.
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// How far the wall clock is to be relied on.
+    pub fn reliance(&mut self, now: Now) -> Reliance {
+        self.wall.judge(now)
     }
 
     /// How many connections speak for somebody.
@@ -349,6 +357,7 @@ impl Host {
     ) -> Result<Vec<Effect>, StoreError> {
         let mut staged = Staged::new();
         let mut out = Outbox::default();
+        let reliance = self.wall.judge(now);
         if let (Some(home), false) = (self.home(), self.rows.is_empty()) {
             let mut batch = Batch::new(now, home, store, &mut staged, dice)?;
             for (table, rest, value) in std::mem::take(&mut self.rows) {
@@ -358,11 +367,11 @@ impl Host {
         }
         let gate = Arc::clone(&self.gate);
         for (seat, event) in events {
-            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?.relying(reliance);
             self.dispatch(seat, event, &gate, &mut batch, &mut out)?;
         }
         for seat in self.due(now.steady) {
-            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?;
+            let mut batch = Batch::new(now, seat, store, &mut staged, dice)?.relying(reliance);
             self.dispatch(seat, Event::Deadline, &gate, &mut batch, &mut out)?;
         }
         let committed = store.commit(staged)?;
@@ -810,7 +819,14 @@ impl Host {
 
     fn done(&mut self, done: Done, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         match done {
-            Done::Event(seat, event) => Some((seat, event)),
+            Done::Event(seat, event) => {
+                if let Event::Answered(_exchange, Ok(accepted)) = &event
+                    && !self.seats.contains_key(&accepted.body.responder)
+                {
+                    self.wall.hear(&accepted.body.responder, accepted.body.decided, now.steady);
+                }
+                Some((seat, event))
+            }
             Done::Answers(answers) => {
                 for (route, bytes) in answers {
                     if route.connection == crate::machine::Route::OWN {
@@ -824,6 +840,9 @@ impl Host {
             Done::Opened(seat, opened, route) => {
                 let sender = opened.verified.standing().party().clone();
                 self.opened_one(&sender);
+                if !self.seats.contains_key(&sender) {
+                    self.wall.hear(&sender, opened.verified.request().issued, now.steady);
+                }
                 let (name, channel) = opened.channel;
                 if let Some(contexts) = self.contexts.get_mut(&sender)
                     && let Some(context) = contexts.iter_mut().find(|context| context.name == name)

@@ -27,6 +27,7 @@ pub mod status;
 pub mod credential;
 pub mod gate;
 pub mod verify;
+pub mod wall;
 
 // ── memory ── what is kept
 pub mod disk;

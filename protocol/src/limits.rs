@@ -13,6 +13,21 @@ pub const HEADER_BYTES_MAX: usize = 2048;
 /// The longest signed object that is not a request: roster, statement, credential, list.
 pub const SIGNED_BYTES_MAX: usize = 512 << 10;
 
+/// How far the wall clock may be set before the node is degraded.
+pub const STEP_NOTED: Span = Span::from_s(30);
+/// How far it may be set before the node refuses.
+pub const STEP_MAX: Span = Span::from_s(120);
+/// How far it may be from the clocks of others before the node is not ready.
+pub const APART_MAX: Span = Span::from_s(300);
+/// How many others must have been heard before their clocks count.
+pub const HEARD_MIN: usize = 3;
+/// The most whose clocks are kept in mind.
+pub const HEARD_MAX: usize = 64;
+/// How often the clock of one of them is looked at.
+pub const HEARD_EVERY: Span = Span::from_s(10);
+/// How long what was heard counts.
+pub const HEARD_LIFE: Span = Span::from_h(1);
+
 /// How far a request's issue time may lie from the receiver's clock.
 pub const SKEW: Span = Span::from_s(120);
 /// The longest life of a request.

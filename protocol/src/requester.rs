@@ -40,6 +40,7 @@ use crate::store::{Key, Seat, StoreError};
 use crate::table;
 use crate::time::{Span, Steady};
 use crate::vault::Label;
+use crate::wall::Reliance;
 
 /// What a requester needs to know of itself.
 #[derive(Debug)]
@@ -239,6 +240,10 @@ impl Requester {
         }
         if gate.condition(batch.now().wall) == Condition::Closed {
             tell(out, id, Ending::Failed(Failure::NotReady("no current roster or pulse")));
+            return Ok(());
+        }
+        if batch.reliance() == Reliance::Uncertain {
+            tell(out, id, Ending::Failed(Failure::NotReady("the wall clock was set")));
             return Ok(());
         }
         let ends = batch.now().steady.plus(limits::ASK_LIMIT);

@@ -57,6 +57,8 @@ pub struct World {
     imports: BTreeMap<AskId, Result<u64, String>>,
     alarms: Vec<(PartyId, &'static str)>,
     drops: Vec<(PartyId, protocol::host::Drop)>,
+    /// How far the wall clocks of some hosts are from the world's, in milliseconds.
+    clocks: BTreeMap<PartyId, i64>,
     tamper: Option<Tamper>,
 }
 
@@ -109,6 +111,7 @@ impl World {
             imports: BTreeMap::new(),
             alarms: Vec::new(),
             drops: Vec::new(),
+            clocks: BTreeMap::new(),
             tamper: None,
         };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
@@ -129,6 +132,24 @@ impl World {
     /// Both clocks.
     pub fn now(&self) -> Now {
         Now { wall: self.wall(), steady: Steady::from_ms(self.now) }
+    }
+
+    /// Both clocks of a host.
+    pub fn now_of(&self, party: &PartyId) -> Now {
+        let off_ms = self.clocks.get(party).copied().unwrap_or(0);
+        let wall = Timestamp::from_unix_ms(self.wall().unix_ms().saturating_add_signed(off_ms));
+        Now { wall, ..self.now() }
+    }
+
+    /// Sets a host's wall clock that many seconds off the world's.
+    pub fn set_clock(&mut self, party: &PartyId, off_s: i64) {
+        self.clocks.insert(party.clone(), off_s.saturating_mul(1000));
+    }
+
+    /// How far a host relies on its wall clock.
+    pub fn reliance(&mut self, party: &PartyId) -> Option<protocol::wall::Reliance> {
+        let now = self.now_of(party);
+        self.hosts.get_mut(party).map(|place| place.host.reliance(now))
     }
 
     /// Lets frames be held up, changed, repeated or lost.
@@ -171,12 +192,17 @@ impl World {
         while self.step(end) {}
     }
 
-    /// Lets time pass.
+    /// Lets time pass, and what is under way come to its end.
     pub fn wait(&mut self, span: Span) {
+        self.advance(span);
+        self.run();
+    }
+
+    /// Lets time pass and no more.
+    pub fn advance(&mut self, span: Span) {
         let end = self.now.saturating_add(span.ms());
         while self.step_until(end) {}
         self.now = end;
-        self.run();
     }
 
     /// Alarms so far.
@@ -335,6 +361,7 @@ impl World {
             inputs.entry(party).or_default();
         }
         for (party, inputs) in inputs {
+            let now = self.now_of(&party);
             self.turn(&party, inputs, now);
         }
         true

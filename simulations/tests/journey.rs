@@ -19,6 +19,7 @@ use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::SignedCheckpoint;
+use protocol::limits;
 use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
 use protocol::message::{Outcome, Staff};
 use protocol::primitives::{Real, Suite};
@@ -311,6 +312,28 @@ fn a_home_replaced_meanwhile_is_not_told_again() {
     let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
     let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
     assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
+}
+
+#[test]
+fn a_connection_that_speaks_for_nobody_is_closed_and_one_that_does_stays() {
+    let mut world = world(19);
+    let (city, planner, helpers) = (party(CITY), party(PLANNER), party(HELPERS));
+    answered(world.ask(&planner, survey()));
+    let admitted = world.wire(&planner, &city).unwrap();
+    let silent = helpers.clone();
+    world.tamper(Some(Box::new(move |passage| {
+        let is_hello = matches!(frame::parse(&passage.bytes), Ok(Frame::Hello(..)));
+        if is_hello && passage.from == silent {
+            return Vec::new();
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    world.push_now(&helpers, Input::Ask(Seat::new(1), AskId(300_000), survey()));
+    world.advance(limits::STRANGER_LIMIT.minus(Span::from_ms(1)));
+    let stranger = world.wire(&helpers, &city).unwrap();
+    world.advance(Span::from_s(1));
+    assert_ne!(world.wire(&helpers, &city), Some(stranger), "closed after its time");
+    assert_eq!(world.wire(&planner, &city), Some(admitted));
 }
 
 #[test]
