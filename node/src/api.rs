@@ -8,6 +8,7 @@ mod error;
 mod ledger;
 mod operate;
 mod query;
+pub mod serve;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
@@ -24,6 +26,7 @@ use protocol::gate::Condition;
 use protocol::id::party::PartyId;
 use protocol::store::Seat;
 use protocol::time::Span;
+use protocol::wall::Reliance;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
@@ -34,13 +37,12 @@ use crate::network::Network;
 use crate::telemetry::Metrics;
 pub use door::{TokenError, Tokens};
 use error::Trouble;
+use serve::Bounds;
 
 /// How long a caller waits at most; every ask ends sooner by itself.
 const WAIT_MAX: Duration = Duration::from_secs(45);
 /// How long without a beat until the heart counts as stuck.
 const BEAT_MAX: Span = Span::from_s(15);
-/// How far the wall clock may be set while running, in milliseconds.
-const STEP_MAX_MS: u64 = 120_000;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub struct Desk {
     pub network: Arc<Network>,
     /// Who may call.
     pub tokens: Tokens,
+    /// What one caller may take of us.
+    pub bounds: Bounds,
     /// The host names a caller may use.
     pub hosts: Vec<String>,
     /// The seats by party, and where a renewed credential is kept.
@@ -109,6 +113,12 @@ impl Desk {
         self.seats.get(&party).map(|(seat, _file)| *seat).ok_or(Trouble::field("seat"))
     }
 
+    /// All of a body, if it is no longer than `bytes_max` and comes in time.
+    async fn read(&self, body: Body, bytes_max: usize) -> Result<Vec<u8>, Trouble> {
+        let read = tokio::time::timeout(self.bounds.body_limit, query::read(body, bytes_max)).await;
+        read.map_err(|_elapsed| Trouble::Late)?
+    }
+
     /// Puts a wish to the heart and waits for its end.
     async fn wish<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Local) -> Result<T, Trouble> {
         let (waits, answer) = oneshot::channel();
@@ -136,10 +146,20 @@ impl Desk {
         if self.vitals.condition() == Condition::Closed {
             return Some("no current roster or pulse");
         }
-        if self.clock.step_ms().unsigned_abs() > STEP_MAX_MS {
-            return Some("the wall clock was set");
+        match self.vitals.reliance() {
+            Reliance::Uncertain => return Some("the wall clock was set"),
+            Reliance::Apart => return Some("the wall clock is far from the clocks of others"),
+            Reliance::Stepped | Reliance::Sound => {}
         }
         self.vitals.is_without_room().then_some("no room on the disk")
+    }
+
+    /// What makes this node less than wholly ready, if something does.
+    fn degraded(&self) -> Option<&'static str> {
+        if self.vitals.condition() == Condition::Degraded {
+            return Some("no fresh pulse");
+        }
+        (self.vitals.reliance() == Reliance::Stepped).then_some("the wall clock was set a little")
     }
 }
 
@@ -149,7 +169,7 @@ async fn healthy() -> &'static str {
 
 async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     match desk.unready() {
-        None => "ready\n".into_response(),
+        None => desk.degraded().map_or_else(|| "ready\n".to_owned(), |why| format!("degraded: {why}\n")).into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -1,7 +1,6 @@
 //! The door of time: the only reader of this machine's clocks. Decides nothing; everybody else is
 //! told what time it is.
 
-use core::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use protocol::time::{Now, Steady, Timestamp};
@@ -10,14 +9,14 @@ use protocol::time::{Now, Steady, Timestamp};
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
-    /// The wall clock at `start`, in Unix milliseconds, as far as it is believed.
-    anchor_ms: AtomicI64,
+    /// The wall clock at `start`, in Unix milliseconds.
+    anchor_ms: i64,
 }
 
 impl Clock {
-    /// Starts the stopwatch and believes the wall clock as it stands.
+    /// Starts the stopwatch and notes where the wall clock stands.
     pub fn start() -> Self {
-        Self { start: Instant::now(), anchor_ms: AtomicI64::new(signed(wall_ms())) }
+        Self { start: Instant::now(), anchor_ms: signed(wall_ms()) }
     }
 
     /// Both clocks, read one right after the other.
@@ -25,19 +24,12 @@ impl Clock {
         Now { wall: Timestamp::from_unix_ms(wall_ms()), steady: Steady::from_ms(self.steady_ms()) }
     }
 
-    /// How far the wall clock was set since [`Clock::start`] or [`Clock::believe_wall`], in
-    /// milliseconds; positive if it was set forward.
+    /// How far the wall clock was set since [`Clock::start`], in milliseconds; positive if it was set forward.
     ///
     /// On Linux both clocks are slewed alike, so what is left is a step: somebody set the clock, or
     /// the machine slept.
     pub fn step_ms(&self) -> i64 {
-        step_between(self.anchor_ms.load(Ordering::Relaxed), wall_ms(), self.steady_ms())
-    }
-
-    /// Takes the wall clock as it stands for right, after it was compared with other clocks.
-    pub fn believe_wall(&self) {
-        let anchor = signed(wall_ms()).saturating_sub(signed(self.steady_ms()));
-        self.anchor_ms.store(anchor, Ordering::Relaxed);
+        step_between(self.anchor_ms, wall_ms(), self.steady_ms())
     }
 
     fn steady_ms(&self) -> u64 {
@@ -69,15 +61,6 @@ mod tests {
         assert_eq!(step_between(1_000_000, 1_031_000, 500), 30_500);
         assert_eq!(step_between(1_000_000, 0, 500), -1_000_500);
         assert_eq!(step_between(0, u64::MAX, 0), i64::MAX);
-    }
-
-    #[test]
-    fn a_stepped_clock_is_believed_again_on_request() {
-        let clock = Clock::start();
-        clock.anchor_ms.fetch_sub(3_600_000, Ordering::Relaxed);
-        assert!(clock.step_ms() >= 3_599_000, "{}", clock.step_ms());
-        clock.believe_wall();
-        assert!(clock.step_ms().abs() < 1_000, "{}", clock.step_ms());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use crate::api::serve::Bounds;
 use crate::api::{self, Desk, Tokens};
 use crate::assemble::{Assembled, Ground};
 use crate::clock::Clock;
@@ -173,6 +174,7 @@ fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Faul
         metrics,
         network: Arc::clone(&network),
         tokens,
+        bounds: Bounds::default(),
         hosts: config.api.hosts.clone(),
         seats: by_party,
         first,
@@ -234,8 +236,9 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(own)?;
     tell_addresses(config, api_address, metrics_address, &desk.network.listening()).map_err(own)?;
     let (stop, stopped) = watch::channel(false);
-    let office = serve_one(office, api::office(Arc::clone(&desk)), stopped.clone());
-    let figures = serve_one(figures, api::figures(desk), stopped);
+    let bounds = desk.bounds;
+    let office = api::serve::serve(office, api::office(Arc::clone(&desk)), bounds, stopped.clone());
+    let figures = api::serve::serve(figures, api::figures(desk), bounds, stopped);
     let (office, figures) = (tokio::spawn(office), tokio::spawn(figures));
     eprintln!("ready api=http://{api_address} metrics=http://{metrics_address} pid={}", std::process::id());
     tracing::info!(api = %api_address, pid = std::process::id(), "ready");
@@ -264,16 +267,6 @@ async fn serve(
             Err((STORE_FAILED, format!("保管庫の障害のため停止しました / the store failed: {error}")))
         }
         Err(_panicked) => Err((OWN_FAULT, "内部の障害のため停止しました / the heart ended by itself".to_owned())),
-    }
-}
-
-async fn serve_one(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
-    let until = async move {
-        // An error means that whoever stops is gone, which is the same.
-        drop(stopped.wait_for(|stopped| *stopped).await);
-    };
-    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-        tracing::error!(%error, "the API stopped serving");
     }
 }
 

@@ -280,7 +280,9 @@ impl Beat {
         }
     }
 
-    fn show(&self, now: Now) {
+    fn show(&mut self, now: Now) {
+        let reliance = self.heart.host.reliance(now);
+        self.heart.vitals.show_reliance(reliance);
         let Heart { metrics, inbox, workers, store, seats, clock, .. } = &self.heart;
         metrics.show_fdatasyncs(self.heart.syncs.load(Ordering::Relaxed));
         metrics.show_queue(Queue::Heart, inbox.waiting());

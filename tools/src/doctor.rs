@@ -37,8 +37,6 @@ enum Mark {
 
 /// How long a peer may take to take a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How far the clock may have been set while the node ran, in milliseconds; the node is not ready above it.
-const STEP_MAX_MS: u64 = 120_000;
 
 /// Looks at everything. Good only if nothing is amiss.
 pub fn examine(path: &Path, now: Timestamp) -> Report {
@@ -112,9 +110,14 @@ fn room(config: &NodeConfig) -> Finding {
 /// Without the node only this can be told: signed objects from the future mean a clock that is behind.
 fn clock(status: Option<&Value>, config: &NodeConfig, now: Timestamp) -> Finding {
     const ADVICE: &str = "時刻同期 (chrony など) を確認し、直した後でノードを起動し直してください";
-    let step = status.and_then(|status| status.get("clock_step_ms")).and_then(Value::as_i64);
-    if let Some(step) = step.filter(|step| step.unsigned_abs() > STEP_MAX_MS) {
-        return bad("時計", format!("起動中に {step} ミリ秒動かされました"), ADVICE);
+    let reliance = status.and_then(|status| status.get("clock")).and_then(Value::as_str);
+    if let Some(reliance) = reliance.filter(|reliance| *reliance != "sound") {
+        let step = status.and_then(|status| status.get("clock_step_ms")).and_then(Value::as_i64).unwrap_or(0);
+        let found = match reliance {
+            "apart" => "ほかの組織の時計と5分より大きくずれています".to_owned(),
+            _ => format!("起動中に {step} ミリ秒動かされました"),
+        };
+        return bad("時計", found, ADVICE);
     }
     let issued = gate(config, now).map(|(gate, _untaken)| gate.roster().issued);
     match issued {

@@ -19,7 +19,7 @@ use protocol::time::Timestamp;
 use serde_json::Value;
 
 use super::error::Trouble;
-use super::{Desk, answer, query};
+use super::{Desk, answer};
 use crate::heart::Local;
 
 /// The longest question, in bytes.
@@ -27,7 +27,7 @@ const ASK_BYTES_MAX: usize = 64 << 10;
 
 /// Asks, waits for the end, and tells it.
 pub(super) async fn ask(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Value>, Trouble> {
-    let bytes = query::read(body, ASK_BYTES_MAX).await?;
+    let bytes = desk.read(body, ASK_BYTES_MAX).await?;
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| Trouble::Field("body".to_owned(), Some(format!("not JSON at column {}", error.column()))))?;
     let seat = match value.get("seat") {

@@ -77,8 +77,11 @@ pub(super) async fn check_token(State(desk): State<Arc<Desk>>, request: Request,
 
 /// Lets through only host names of ours: a page from elsewhere whose name was made to lead here has another.
 pub(super) async fn check_host(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok());
-    if host.is_some_and(|host| is_ours(host, &desk.hosts)) {
+    let mut said = request.headers().get_all(HOST).iter();
+    let host = said.next().and_then(|value| value.to_str().ok()).filter(|_host| said.next().is_none());
+    // A target may name a host of its own, which then counts before the header.
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    if host.is_some_and(|host| is_ours(host, &desk.hosts)) && target.is_none_or(|host| is_ours(host, &desk.hosts)) {
         next.run(request).await
     } else {
         Trouble::Host.into_response()

@@ -17,6 +17,8 @@ pub(super) enum Trouble {
     Host,
     /// The body is too long.
     TooLong,
+    /// The body did not come in time.
+    Late,
     /// Too much waits already.
     Busy,
     /// There is no room on the disk.
@@ -41,6 +43,7 @@ impl Trouble {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Host => StatusCode::FORBIDDEN,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::Busy | Self::NoRoom | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotTaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -58,6 +61,7 @@ impl Trouble {
             Self::Stopping => "TSG-1007",
             Self::NotFound => "TSG-1008",
             Self::NotTaken(_) => "TSG-1009",
+            Self::Late => "TSG-1010",
         }
     }
 
@@ -67,6 +71,7 @@ impl Trouble {
             Self::Token => "認証トークンがないか、正しくありません。",
             Self::Host => "このホスト名では利用できません。",
             Self::TooLong => "送信された内容が長すぎます。",
+            Self::Late => "送信が時間内に終わりませんでした。",
             Self::Busy => "混み合っています。しばらくしてからやり直してください。",
             Self::NoRoom => "ディスクの空きが足りないため受け付けられません。運用担当者に連絡してください。",
             Self::Stopping => "ノードを停止しています。",

@@ -11,11 +11,12 @@ use protocol::cbor;
 use protocol::gate::{Condition, Notice};
 use protocol::id::party::PartyId;
 use protocol::limits;
+use protocol::wall::Reliance;
 use serde_json::{Value, json};
 
 use super::Desk;
 use super::error::Trouble;
-use super::query::{self, Query};
+use super::query::Query;
 use crate::heart::Local;
 
 /// The longest import, in bytes.
@@ -33,7 +34,7 @@ pub(super) async fn import(
     if party.is_none_or(|party| party.kind() != protocol::id::party::PartyKind::Insurer) {
         return Err(Trouble::field("seat"));
     }
-    let bytes = query::read(body, IMPORT_BYTES_MAX).await?;
+    let bytes = desk.read(body, IMPORT_BYTES_MAX).await?;
     let imported = desk.wish_with_room(|waits| Local::Import(seat, bytes, waits)).await?;
     match imported {
         Ok(records) => Ok(Json(json!({ "records": records }))),
@@ -43,7 +44,7 @@ pub(super) async fn import(
 
 /// `POST /v1/notices`: one signed object.
 pub(super) async fn notice(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Value>, Trouble> {
-    let bytes = query::read(body, limits::FRAME_BYTES_MAX).await?;
+    let bytes = desk.read(body, limits::FRAME_BYTES_MAX).await?;
     // A roster may come as the file the authority signed, without the wrapping of a notice.
     let notice = cbor::decode(&bytes).or_else(|_malformed| cbor::decode(&bytes).map(Notice::Roster));
     let notice =
@@ -62,7 +63,7 @@ pub(super) async fn credential(
     let named = query.get("seat").and_then(PartyId::parse).unwrap_or_else(|| desk.first.clone());
     let seat = desk.seat(query.get("seat"))?;
     let file = desk.seats.get(&named).and_then(|(_seat, file)| file.clone()).ok_or(Trouble::field("seat"))?;
-    let bytes = query::read(body, limits::SIGNED_BYTES_MAX).await?;
+    let bytes = desk.read(body, limits::SIGNED_BYTES_MAX).await?;
     let kept = bytes.clone();
     desk.wish(|waits| Local::Credential(seat, bytes, waits)).await?.map_err(Trouble::NotTaken)?;
     let written = tokio::task::spawn_blocking(move || replace(&file, &kept)).await;
@@ -90,6 +91,7 @@ pub(super) async fn status(State(desk): State<Arc<Desk>>) -> Result<Json<Value>,
         "room_bytes": status.room,
         "uncovered_commits": status.uncovered,
         "work_panics": status.panics,
+        "clock": reliance_word(desk.vitals.reliance()),
         "clock_step_ms": desk.clock.step_ms(),
         "listening": desk.network.listening(),
         "pid": std::process::id(),
@@ -102,6 +104,15 @@ const fn word(condition: Condition) -> &'static str {
         Condition::Fresh => "fresh",
         Condition::Degraded => "degraded",
         Condition::Closed => "closed",
+    }
+}
+
+const fn reliance_word(reliance: Reliance) -> &'static str {
+    match reliance {
+        Reliance::Sound => "sound",
+        Reliance::Stepped => "stepped",
+        Reliance::Apart => "apart",
+        Reliance::Uncertain => "uncertain",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 
 use super::error::Trouble;
 
@@ -36,8 +36,12 @@ impl Query {
     }
 }
 
-/// All of a body, if it is no longer than `bytes_max`.
+/// All of a body, if it is no longer than `bytes_max`; one that says that it is longer is not begun.
 pub(super) async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, Trouble> {
+    let said = body.size_hint().lower();
+    if u64::try_from(bytes_max).is_ok_and(|bytes_max| said > bytes_max) {
+        return Err(Trouble::TooLong);
+    }
     to_bytes(body, bytes_max).await.map(|bytes| bytes.to_vec()).map_err(|_error| Trouble::TooLong)
 }
 

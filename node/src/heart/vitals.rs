@@ -8,6 +8,7 @@ use protocol::host::Drop;
 use protocol::machine::Count;
 use protocol::time::Steady;
 use protocol::verify::Unfit;
+use protocol::wall::Reliance;
 
 use crate::telemetry::{AskEnd, DropReason, Memo, Metrics, Outcome};
 
@@ -15,6 +16,7 @@ use crate::telemetry::{AskEnd, DropReason, Memo, Metrics, Outcome};
 #[derive(Debug, Default)]
 pub struct Vitals {
     condition: AtomicU8,
+    reliance: AtomicU8,
     is_turning: AtomicBool,
     turned_ms: AtomicU64,
     no_room: AtomicBool,
@@ -23,6 +25,9 @@ pub struct Vitals {
 
 const FRESH: u8 = 2;
 const DEGRADED: u8 = 1;
+const STEPPED: u8 = 1;
+const APART: u8 = 2;
+const UNCERTAIN: u8 = 3;
 
 impl Vitals {
     /// Since when one turn has been under way, if one is.
@@ -42,6 +47,16 @@ impl Vitals {
             FRESH => Condition::Fresh,
             DEGRADED => Condition::Degraded,
             _ => Condition::Closed,
+        }
+    }
+
+    /// How far the wall clock is to be relied on, as of the last look.
+    pub fn reliance(&self) -> Reliance {
+        match self.reliance.load(Ordering::Acquire) {
+            0 => Reliance::Sound,
+            STEPPED => Reliance::Stepped,
+            APART => Reliance::Apart,
+            _ => Reliance::Uncertain,
         }
     }
 
@@ -72,6 +87,18 @@ impl Vitals {
             Condition::Closed => 0,
         };
         self.condition.store(number, Ordering::Release);
+    }
+
+    pub(super) fn show_reliance(&self, reliance: Reliance) {
+        let number = match reliance {
+            Reliance::Sound => 0,
+            Reliance::Stepped => STEPPED,
+            Reliance::Apart => APART,
+            Reliance::Uncertain => UNCERTAIN,
+        };
+        if self.reliance.swap(number, Ordering::AcqRel) != number {
+            tracing::warn!(?reliance, "the wall clock");
+        }
     }
 
     pub(super) fn show_room(&self, bytes: u64) {
