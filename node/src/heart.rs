@@ -3,6 +3,7 @@
 //!
 //! A fault of the store ends the thread, and with it the process.
 
+mod alarms;
 mod errands;
 pub mod inbox;
 pub mod local;
@@ -31,6 +32,7 @@ use crate::dice::OsDice;
 use crate::network::{Connection, Network, NetworkEvent, PeerKey, SendError};
 use crate::telemetry::{Metrics, Queue};
 use crate::workers::Workers;
+use alarms::Alarms;
 use errands::Errands;
 use inbox::{Inbox, Taken, Waiters};
 pub use local::Local;
@@ -91,6 +93,7 @@ struct Beat {
     /// Pieces of work given out and not taken back yet.
     out: usize,
     errands: Errands,
+    alarms: Alarms,
     stops: Option<Steady>,
 }
 
@@ -109,6 +112,7 @@ impl Heart {
             next_ask: 1,
             out: 0,
             errands,
+            alarms: Alarms::default(),
             stops: None,
         };
         while !beat.is_over() {
@@ -257,7 +261,12 @@ impl Beat {
                 // Whoever no longer waits needs no answer.
                 Effect::Tell(id, ending) => drop(self.asks.remove(&id).map(|waits| waits.send(*ending))),
                 Effect::Imported(id, result) => drop(self.imports.remove(&id).map(|waits| waits.send(result))),
-                Effect::Alarm(what) => tracing::warn!(alarm = what, "alarm"),
+                Effect::Alarm(what) => {
+                    self.heart.metrics.count_alarm();
+                    if let Some(times) = self.alarms.ring(what, self.heart.clock.now().steady) {
+                        tracing::warn!(alarm = what, times, "alarm");
+                    }
+                }
                 Effect::Count(count) => vitals::count(&self.heart.metrics, count),
                 Effect::Dropped(reason) => {
                     tracing::debug!(?reason, "a frame was dropped");

@@ -95,6 +95,7 @@ pub struct Metrics {
     memo_misses: IntCounterVec,
     queues: IntGaugeVec,
     busy: IntCounter,
+    alarms: IntCounter,
     commits: IntCounter,
     fdatasyncs: IntCounter,
     index_rebuilds: IntCounter,
@@ -141,6 +142,7 @@ impl Metrics {
             memo_misses: counters::<Memo>(r, "memo_misses_total", "Times a memo did not have it.")?,
             queues: gauges::<Queue>(r, "queue_length", "What waits in a bounded queue now.")?,
             busy: counter(r, "busy_total", "Frames answered with Busy.")?,
+            alarms: counter(r, "alarms_total", "Alarms; the log tells each at most once a minute.")?,
             commits: counter(r, "commits_total", "Batches committed.")?,
             fdatasyncs: counter(r, "fdatasyncs_total", "Files synced to disk.")?,
             index_rebuilds: counter(r, "index_rebuilds_total", "Times the index was rebuilt from the journal.")?,
@@ -167,6 +169,11 @@ impl Metrics {
     /// A frame was dropped.
     pub fn count_drop(&self, reason: DropReason) {
         self.drops.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    /// An alarm, told or not.
+    pub fn count_alarm(&self) {
+        self.alarms.inc();
     }
 
     /// A frame was answered with Busy.
@@ -351,6 +358,7 @@ mod tests {
             "tsunagi_queue_length{queue=\"work\"} 0",
             "tsunagi_memo_hits_total{memo=\"policy\"} 0",
             "tsunagi_busy_total 0",
+            "tsunagi_alarms_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
