@@ -3,12 +3,15 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
+use node::network::{Connection, Flow, Network, NetworkConfig, NetworkEvent, PeerKey};
 use protocol::cbor;
 use protocol::credential::{Credential, CredentialError};
 use protocol::digest::Digest;
 use protocol::gate::{Gate, Notice};
+use protocol::limits;
 use protocol::primitives::Real;
 use protocol::roster::{Chain, Link};
 use protocol::time::Timestamp;
@@ -81,34 +84,36 @@ fn a_founded_network_is_believed_and_its_credential_counts_until_revoked() {
     let credential = Credential::verify(&bytes, &network, before.roster(), now(), &Real).unwrap();
     assert_eq!(credential.counts(before.list(&credential.issuer), now()), Ok(()));
 
-    let revoke = "credential revoke --issuer net/members/issuer-tokyo --party office:1370101238 --notices net/notices";
-    assert_eq!(good(folder, revoke)["revoked"], serde_json::json!([credential.serial]));
+    assert_eq!(good(folder, REVOKE)["revoked"], serde_json::json!([credential.serial]));
     good(folder, "authority pulse --folder net/authority --notices net/notices");
     let after = gate(folder, network);
     assert_eq!(credential.counts(after.list(&credential.issuer), now()), Err(CredentialError::Revoked));
+}
+
+/// An office's application for a credential for the keys of a folder.
+fn join(folder: &Path, network: Digest, party: &str, keys: &str, out: &str) {
+    let words = format!(
+        "member join --party {party} --name 見本 --service 43 --keys {keys} \
+         --first-roster net/authority/roster-1.cbor --network {network} --out {out}"
+    );
+    good(folder, &words);
+}
+
+fn to_issuer(verb: &str, application: &str, out: &str) -> String {
+    format!("credential {verb} --issuer net/members/issuer-tokyo --application {application} --out {out}")
 }
 
 #[test]
 fn a_revoked_office_enrols_anew_with_new_keys_and_renews_with_those_only() {
     let (folder, network) = founded();
     let folder = folder.path();
-    let join = |keys: &str, out: &str| {
-        let words = format!(
-            "member join --party office:1370101238 --name 見本 --service 43 --keys {keys} \
-             --first-roster net/authority/roster-1.cbor --network {network} --out {out}"
-        );
-        good(folder, &words);
-    };
-    let own = "net/members/office-1370101238/keys";
-    join(own, "same");
-    join("fresh", "new");
-    let to = |verb: &str, application: &str| {
-        format!("credential {verb} --issuer net/members/issuer-tokyo --application {application} --out out.credential")
-    };
+    join(folder, network, "office:1370101238", OWN_KEYS, "same");
+    join(folder, network, "office:1370101238", "fresh", "new");
+    let to = |verb: &str, application: &str| to_issuer(verb, application, "out.credential");
     good(folder, &to("renew", "same"));
     assert_eq!(bad(folder, &to("renew", "new")), (1, "T0202".into()));
     assert_eq!(bad(folder, &to("issue", "new")), (1, "T0202".into()));
-    good(folder, "credential revoke --issuer net/members/issuer-tokyo --party office:1370101238 --notices net/notices");
+    good(folder, REVOKE);
     assert_eq!(bad(folder, &to("renew", "same")), (1, "T0202".into()));
     assert_eq!(bad(folder, &to("issue", "same")), (1, "T0202".into()));
     good(folder, &to("issue", "new"));
@@ -194,6 +199,9 @@ impl Drop for Running {
 }
 
 const LIMIT: Duration = Duration::from_secs(40);
+const OWN_KEYS: &str = "net/members/office-1370101238/keys";
+const REVOKE: &str =
+    "credential revoke --issuer net/members/issuer-tokyo --party office:1370101238 --notices net/notices";
 const ROSTER: &str = "--roster net/authority/roster-1.cbor";
 const INSURER: &str = "insurer-131235";
 const OFFICE: &str = "office-1370101238";
@@ -293,6 +301,122 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
         (status, faults(&found)),
         (1, ["鍵", "権限", "ポート", "名簿と脈", "接続先"].map(String::from).to_vec())
     );
+}
+
+/// Hands a running node a renewed credential, as its operator's software does: the status, and what it says.
+fn renew(office: &Line, folder: &Path, file: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let token = std::fs::read_to_string(folder.join("net/members").join(OFFICE).join("api-tokens")).unwrap();
+    let token = token.lines().find(|line| !line.starts_with('#')).unwrap().trim().to_owned();
+    let bytes = std::fs::read(folder.join(file)).unwrap();
+    let mut stream = std::net::TcpStream::connect(office.api()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let length = bytes.len();
+    let head = format!(
+        "PUT /v1/credential HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\
+         Connection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&bytes)).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+#[test]
+fn a_credential_for_other_keys_or_for_another_office_is_not_taken() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let mut running = Running::default();
+    let office = running.start(folder, OFFICE);
+    join(folder, network, "office:1370101238", OWN_KEYS, "same");
+    join(folder, network, "office:1370101238", "fresh", "other");
+    join(folder, network, "office:1370200014", "neighbour-keys", "neighbour");
+    good(folder, &to_issuer("renew", "same", "same.credential"));
+    good(folder, &to_issuer("issue", "neighbour", "neighbour.credential"));
+    good(folder, REVOKE);
+    good(folder, &to_issuer("issue", "other", "other.credential"));
+    let kept = || std::fs::read(folder.join("net/members").join(OFFICE).join("seat.credential")).unwrap();
+    let before = kept();
+    for (file, why) in [("other.credential", "other keys"), ("neighbour.credential", "another organisation"), ("other", "")] {
+        let (status, said) = renew(&office, folder, file);
+        assert_eq!(status, 422, "{file}: {said}");
+        assert!(said.contains("TSG-1009") && said.contains(why), "{file}: {said}");
+        assert_eq!(kept(), before, "{file}");
+    }
+    let (status, said) = renew(&office, folder, "same.credential");
+    assert_eq!(status, 200, "{said}");
+    assert_eq!(kept(), std::fs::read(folder.join("same.credential")).unwrap());
+}
+
+/// A node of nobody's, and what it hears.
+fn stranger() -> (Network, mpsc::Receiver<NetworkEvent>) {
+    let (hears, heard) = mpsc::channel();
+    let hears = std::sync::Mutex::new(hears);
+    let deliver = move |event| {
+        // The test may be over.
+        drop(hears.lock().unwrap().send(event));
+        Flow::On
+    };
+    (Network::start(NetworkConfig::default(), &[9; 32], Box::new(deliver)).unwrap(), heard)
+}
+
+/// Dials until there is a connection.
+fn meet(stranger: &Network, heard: &mpsc::Receiver<NetworkEvent>, addresses: &[String]) -> Connection {
+    let peer = PeerKey::named_in(&addresses[0]).unwrap();
+    let mut found = None;
+    let is_open = wait_until(LIMIT, || {
+        stranger.dial(peer, addresses);
+        found = heard.iter().find_map(|event| match event {
+            NetworkEvent::Opened { connection, .. } => Some(Some(connection)),
+            NetworkEvent::Unreachable { .. } => Some(None),
+            _ => None,
+        });
+        matches!(found, Some(Some(_)))
+    });
+    assert!(is_open, "never connected");
+    found.flatten().unwrap()
+}
+
+fn hears_the_end(heard: &mpsc::Receiver<NetworkEvent>, of: Connection) {
+    let end = NetworkEvent::Closed { connection: of };
+    while heard.recv_timeout(LIMIT).unwrap() != end {}
+}
+
+#[test]
+fn a_stranger_is_closed_in_time_and_its_nonsense_fills_no_log() {
+    let (folder, _network) = founded();
+    let folder = folder.path();
+    let mut running = Running::default();
+    let insurer = running.start(folder, INSURER);
+    let status = insurer.status().unwrap();
+    let addresses: Vec<String> =
+        status["listening"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned()).collect();
+    let (network, heard) = stranger();
+    let began = std::time::Instant::now();
+    let silent = meet(&network, &heard, &addresses);
+    hears_the_end(&heard, silent);
+    let took = began.elapsed().as_millis();
+    assert!(took + 1000 >= u128::from(limits::STRANGER_LIMIT.ms()), "closed after {took} ms already");
+
+    let log = || std::fs::read_to_string(folder.join("net/members").join(INSURER).join("node.log")).unwrap();
+    let before = log().lines().count();
+    let dropped = || insurer.figure("tsunagi_drops_total", "malformed").unwrap();
+    let dropped_before = dropped();
+    for _ in 0..20 {
+        let connection = meet(&network, &heard, &addresses);
+        for number in 0..100_u64 {
+            let sorry = cbor::encode(&protocol::frame::Frame::Sorry(number));
+            // Closed after the third fault.
+            if network.send(connection, vec![0xFF; 64]).and_then(|()| network.send(connection, sorry)).is_err() {
+                break;
+            }
+        }
+        hears_the_end(&heard, connection);
+    }
+    assert!(dropped() >= dropped_before + 20.0, "{} of {dropped_before}", dropped());
+    let lines: Vec<String> = log().lines().skip(before).map(str::to_owned).collect();
+    assert!(lines.len() <= 2, "{lines:#?}");
+    network.stop();
 }
 
 fn receipts_hold_until_spoiled(folder: &Path, answer: &Value, refused: &Value) {

@@ -265,7 +265,12 @@ impl Laptop {
                 Effect::Tell(id, ending) => {
                     self.endings.insert(id, *ending);
                 }
-                Effect::Imported(..) | Effect::Alarm(_) | Effect::Count(_) | Effect::Dropped(_) => {}
+                Effect::Imported(..)
+                | Effect::Alarm(_)
+                | Effect::Count(_)
+                | Effect::Dropped(_)
+                | Effect::Admitted { .. }
+                | Effect::Estranged { .. } => {}
             }
         }
         Ok(())

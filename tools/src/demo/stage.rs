@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use node::dice::OsDice;
@@ -280,19 +280,12 @@ impl Stage {
     fn start(&mut self, node: &network::Founding, environment: &[(&str, &str)]) -> Result<u32, String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_of(node));
         let log = log.map_err(|error| error.to_string())?;
-        let child = Command::new(&self.exe)
-            .args(["run", "--config"])
-            .arg(&node.config)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        let mut run = Command::new(&self.exe);
+        run.args(["run", "--config"]).arg(&node.config).envs(environment.iter().copied());
+        let child = self.ends.start(run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log))?;
         let token = files::read_text(&node.token_file).map_err(|trouble| trouble.to_string())?;
         let line = Line::new(node.api, node.metrics, token.trim().to_owned());
         let pid = child.id();
-        self.ends.started(pid);
         self.actors.insert(node.party.to_string(), Actor { node: node.clone(), line, child });
         Ok(pid)
     }
@@ -360,10 +353,11 @@ impl Ends {
                 let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
                 let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else { return };
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hangup.recv() => {} }
-                let pids = pids.lock().map(|pids| pids.clone()).unwrap_or_default();
-                let pids = pids.iter().map(ToString::to_string);
+                // Held to the end, so that nothing is started meanwhile.
+                let pids = pids.lock().unwrap_or_else(PoisonError::into_inner);
                 // Whoever is gone already cannot be ended again.
-                drop(Command::new("kill").arg("-KILL").args(pids).stderr(Stdio::null()).status());
+                let ids = pids.iter().map(ToString::to_string);
+                drop(Command::new("kill").arg("-KILL").args(ids).stderr(Stdio::null()).status());
                 drop(std::fs::remove_dir_all(folder));
                 std::process::exit(130);
             });
@@ -372,10 +366,12 @@ impl Ends {
         Ok(ends)
     }
 
-    fn started(&self, pid: u32) {
-        if let Ok(mut pids) = self.pids.lock() {
-            pids.push(pid);
-        }
+    /// Starts a process that a signal will end.
+    fn start(&self, command: &mut Command) -> Result<Child, String> {
+        let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        pids.push(child.id());
+        Ok(child)
     }
 }
 
