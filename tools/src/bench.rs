@@ -4,12 +4,15 @@
 //! A measurement, not a test: nothing passes or fails here. Ratios are of one run.
 
 pub mod asker;
+pub mod baseline;
 pub mod load;
 pub mod primitives;
 pub mod target;
 
 use std::time::Duration;
 
+use node::clock::Clock;
+use protocol::date::Date;
 use protocol::primitives::Suite;
 use serde_json::{Value, json};
 
@@ -32,6 +35,8 @@ pub struct Choice {
     pub fresh_kem: bool,
     /// Invented persons in the municipality.
     pub persons: u64,
+    /// Whether to measure the baseline, too.
+    pub baseline: bool,
 }
 
 /// How long the machine warms up before anything counts.
@@ -57,6 +62,9 @@ pub fn ask(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
     let (asker_cpu, city_cpu) = (per_question(after.0 - before.0), per_question(after.1 - before.1));
     let figures = after.2.since(&before.2);
     let steps = primitives::time(choice.suite)?;
+    let (rss_mib, ready_s) = (target.rss_mib()?, target.ready_s());
+    drop(target);
+    let baseline = baseline(choice, talk)?;
     let batch_mean = figures.batch_mean();
     let floor = steps.floor_us(choice.fresh_kem, batch_mean);
     Ok(json!({
@@ -76,15 +84,28 @@ pub fn ask(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
         "steps_us": steps.to_json(),
         "floor_us": floor,
         "efficiency": floor / (asker_cpu + city_cpu),
-        "baseline_per_s": Value::Null,
-        "rss_mib": target.rss_mib()?,
-        "ready_s": target.ready_s(),
+        "baseline_per_s": baseline.map(|(per_s, _persons)| per_s),
+        "baseline_persons": baseline.map(|(_per_s, persons)| persons),
+        "rss_mib": rss_mib,
+        "ready_s": ready_s,
         "batch_mean": batch_mean,
         "batch_p50": figures.batch_quantile(0.50),
         "batch_p99": figures.batch_quantile(0.99),
         "fdatasyncs": figures.fdatasyncs,
         "memo_hit_rate": figures.memo_hit_rate(),
     }))
+}
+
+/// The baseline and the number of persons it was measured over, if it is wanted.
+fn baseline(choice: Choice, talk: &dyn Fn(&str)) -> Result<Option<(f64, u64)>, String> {
+    if !choice.baseline {
+        return Ok(None);
+    }
+    let persons = choice.persons.min(baseline::PERSONS_MAX);
+    talk(&format!("比較の基準 (相互 TLS と JSON のみ、{persons} 人)"));
+    let today = Date::from_timestamp_japan(Clock::start().now().wall);
+    let per_s = baseline::measure(persons, choice.concurrency, Duration::from_secs(choice.seconds), today)?;
+    Ok(Some((per_s, persons)))
 }
 
 fn suite_word(suite: Suite) -> &'static str {

@@ -188,6 +188,22 @@ enum BenchVerb {
         /// 架空の人の数
         #[arg(long, default_value_t = 100_000)]
         persons: u64,
+        /// 比較の基準も測る(相互 TLS と JSON のみ。署名も台帳もない)
+        #[arg(long)]
+        baseline: bool,
+    },
+    /// 比較の基準の、答える側のプロセス。bench ask --baseline が起動する
+    #[command(hide = true)]
+    BaselineServer {
+        /// 保管庫を作るフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 架空の人の数
+        #[arg(long)]
+        persons: u64,
+        /// 今日の日付
+        #[arg(long)]
+        today: String,
     },
 }
 
@@ -481,24 +497,36 @@ fn play(choice: tools::demo::Choice) -> ExitCode {
 }
 
 fn measure(verb: BenchVerb) -> ExitCode {
-    let BenchVerb::Ask { seconds, concurrency, rate, suite, fresh_kem, persons } = verb;
+    let talk = |text: &str| {
+        let _told = writeln!(std::io::stderr(), "{text}");
+    };
+    let failed = |what: &str| {
+        talk(&format!("計測できません: {what}"));
+        ExitCode::from(Code::File.exit())
+    };
+    let (seconds, concurrency, rate, suite, fresh_kem, persons, baseline) = match verb {
+        BenchVerb::Ask { seconds, concurrency, rate, suite, fresh_kem, persons, baseline } => {
+            (seconds, concurrency, rate, suite, fresh_kem, persons, baseline)
+        }
+        BenchVerb::BaselineServer { folder, persons, today } => {
+            let Some(today) = protocol::date::Date::parse(&today) else { return failed("--today") };
+            return match tools::bench::baseline::server::run(&folder, persons, today) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(what) => failed(&what),
+            };
+        }
+    };
     let suite = match suite {
         SuiteWord::Xwing => protocol::primitives::Suite::XWing,
         SuiteWord::X25519 => protocol::primitives::Suite::X25519,
     };
-    let choice = tools::bench::Choice { seconds, concurrency, rate, suite, fresh_kem, persons };
-    let talk = |text: &str| {
-        let _told = writeln!(std::io::stderr(), "{text}");
-    };
+    let choice = tools::bench::Choice { seconds, concurrency, rate, suite, fresh_kem, persons, baseline };
     match tools::bench::ask(choice, &talk) {
         Ok(report) => {
             let _told = writeln!(std::io::stdout(), "{report:#}");
             ExitCode::SUCCESS
         }
-        Err(what) => {
-            talk(&format!("計測できません: {what}"));
-            ExitCode::from(Code::File.exit())
-        }
+        Err(what) => failed(&what),
     }
 }
 

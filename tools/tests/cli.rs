@@ -337,7 +337,9 @@ fn a_credential_for_other_keys_or_for_another_office_is_not_taken() {
     good(folder, &to_issuer("issue", "other", "other.credential"));
     let kept = || std::fs::read(folder.join("net/members").join(OFFICE).join("seat.credential")).unwrap();
     let before = kept();
-    for (file, why) in [("other.credential", "other keys"), ("neighbour.credential", "another organisation"), ("other", "")] {
+    for (file, why) in
+        [("other.credential", "other keys"), ("neighbour.credential", "another organisation"), ("other", "")]
+    {
         let (status, said) = renew(&office, folder, file);
         assert_eq!(status, 422, "{file}: {said}");
         assert!(said.contains("TSG-1009") && said.contains(why), "{file}: {said}");

@@ -64,7 +64,7 @@ impl Target {
         let folder = std::env::temp_dir().join(format!("tsunagi-bench-{}", std::process::id()));
         let now = node::clock::Clock::start().now().wall;
         let founded = network::found(&plan()?, &folder, now, &mut OsDice).map_err(|trouble| trouble.to_string())?;
-        let city = plan::party(CITY).map_err(|trouble| trouble.to_string())?;
+        let city = city()?;
         let (child, line, _ready) = start(&founded, &city)?;
         let mut target = Self { folder, founded, city, child, line, persons: Vec::new(), ready: Duration::ZERO };
         talk(&format!("架空の {persons} 人を取り込みます"));
@@ -150,38 +150,16 @@ impl Target {
     }
 
     fn feed(&mut self, persons: u64, today: Date, talk: &dyn Fn(&str)) -> Result<(), String> {
-        let office = plan::party(OFFICE).map_err(|trouble| trouble.to_string())?;
         let insurer = InsurerNumber::parse(self.city.number()).ok_or("not an insurer")?;
-        let population = population::Plan {
-            insurer,
-            // About one insured person in five is certified; only those are asked about.
-            persons: persons.saturating_mul(9),
-            seed: 2026,
-            today,
-            offices: vec![office],
-            services: Vec::new(),
-            hospitals: Vec::new(),
-            records_per_person_min: 10,
-        };
         let began = Instant::now();
         let mut lines = Vec::new();
         let mut records = 0;
-        let wanted = usize::try_from(persons).unwrap_or(usize::MAX);
-        for person in population::persons(&population) {
-            if person.care_level().is_none()
-                || !person.relationships().iter().any(|tie| tie.party.to_string() == OFFICE)
-            {
-                continue;
-            }
+        for person in invented(persons, today)? {
             self.persons.push(PersonId::new(insurer, person.insured().clone()));
             lines.push(person.line());
-            let is_last = self.persons.len() >= wanted;
-            if lines.len() >= LINES_PER_IMPORT || is_last {
+            if lines.len() >= LINES_PER_IMPORT {
                 records += self.line.import(&lines.join("\n"))?;
                 lines.clear();
-            }
-            if is_last {
-                break;
             }
         }
         if !lines.is_empty() {
@@ -248,7 +226,8 @@ impl Figures {
     }
 }
 
-const KINDS: [RecordKind; 6] = [
+/// The kinds that are asked for.
+pub(super) const KINDS: [RecordKind; 6] = [
     RecordKind::InsuranceCard,
     RecordKind::BurdenRatioCard,
     RecordKind::CertificationResult,
@@ -256,6 +235,37 @@ const KINDS: [RecordKind; 6] = [
     RecordKind::DoctorsOpinion,
     RecordKind::CarePlan,
 ];
+
+/// The invented persons whom a bench asks about: certified, and clients of the office. Always the same ones.
+pub(super) fn invented(wanted: u64, today: Date) -> Result<impl Iterator<Item = population::Invented>, String> {
+    let office = asking_office()?;
+    let population = population::Plan {
+        insurer: InsurerNumber::parse(city()?.number()).ok_or("not an insurer")?,
+        // About one insured person in five is certified; only those are asked about.
+        persons: wanted.saturating_mul(9),
+        seed: 2026,
+        today,
+        offices: vec![office.clone()],
+        services: Vec::new(),
+        hospitals: Vec::new(),
+        records_per_person_min: 10,
+    };
+    let is_asked_about = move |person: &population::Invented| {
+        person.care_level().is_some() && person.relationships().iter().any(|tie| tie.party == office)
+    };
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    Ok(population::persons(&population).filter(is_asked_about).take(wanted))
+}
+
+/// The municipality that is asked.
+pub(super) fn city() -> Result<PartyId, String> {
+    plan::party(CITY).map_err(|trouble| trouble.to_string())
+}
+
+/// The office that asks.
+pub(super) fn asking_office() -> Result<PartyId, String> {
+    plan::party(OFFICE).map_err(|trouble| trouble.to_string())
+}
 
 fn start(founded: &Founded, party: &PartyId) -> Result<(Child, Line, Duration), String> {
     let node = founded.nodes.iter().find(|node| node.party == *party).ok_or("no such node")?;
