@@ -18,9 +18,10 @@ use tokio::sync::{oneshot, watch};
 
 use crate::api::serve::Bounds;
 use crate::api::{self, Desk, Tokens};
-use crate::assemble::{Assembled, Ground};
+use crate::assemble::{AssembleError, Assembled, Ground};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
+use crate::disk::reserve::{self, Reserve};
 use crate::heart::Heart;
 use crate::heart::inbox::Inbox;
 use crate::heart::vitals::Vitals;
@@ -134,7 +135,14 @@ fn make(config: &NodeConfig, ground: Ground, adjust: &dyn Fn(&mut Identity)) -> 
     let vitals = Arc::new(Vitals::default());
     let contacts = ground.contacts.clone();
     let network = Arc::new(start_network(config, &ground, &inbox)?);
-    let assembled = ground.assemble(config, network.listening(), clock.now()).map_err(bad)?;
+    set_room_aside(config);
+    let assembled = ground.assemble(config, network.listening(), clock.now()).map_err(|error| {
+        match reserve::room(&config.data) {
+            // Not for want of a better configuration: it will start once there is room.
+            Ok(free) if free < reserve::RESERVE_BYTES => (STORE_FAILED, no_room(free, &error)),
+            _ => bad(error),
+        }
+    })?;
     let Assembled { mut host, store, opened, seats, statements, syncs } = assembled;
     host.adjust(adjust);
     tracing::info!(?opened, "the store is open");
@@ -157,6 +165,25 @@ fn make(config: &NodeConfig, ground: Ground, adjust: &dyn Fn(&mut Identity)) -> 
         syncs,
     };
     Ok(Made { heart, inbox, vitals, clock, metrics, network, seats })
+}
+
+fn set_room_aside(config: &NodeConfig) {
+    if !config.data.exists() {
+        return;
+    }
+    match reserve::prepare(&config.data, reserve::RESERVE_BYTES) {
+        Ok(Reserve::Kept) => {}
+        Ok(Reserve::GivenUp) => tracing::warn!("little room on the disk: there is no reserve any more"),
+        Err(error) => tracing::warn!(%error, "no room could be set aside"),
+    }
+}
+
+fn no_room(free: u64, error: &AssembleError) -> String {
+    let free = free >> 20;
+    format!(
+        "ディスクの空きが {free} MiB しかなく、保管庫を開けません。空きを作ると自動で起動します / only {free} MiB are free and \
+         the store does not open; free some and the node starts by itself: {error}"
+    )
 }
 
 fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Fault> {

@@ -2,6 +2,8 @@
 //! writes, no mapping of memory. Knows nothing of what is in the files, and touches neither subfolders
 //! nor files whose names the protocol cannot speak.
 
+pub mod reserve;
+
 use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::process::Command;
 
 use history::Expected;
+use node::disk::reserve::{self, Reserve};
 use protocol::disk::DiskError;
 use protocol::store::{Store, StoreError};
 use rustix::fs::FallocateFlags;
@@ -27,6 +28,8 @@ const SIZE: u64 = 48 << 20;
 /// What is left free beside the ballast in each round, in bytes: the disk is full at another write each time.
 const ROOMS: [u64; 8] = [0, 4_096, 8_192, 12_288, 20_480, 32_768, 73_728, 131_072];
 const COMMITS_MAX: u64 = 5_000;
+/// What is set aside, in bytes.
+const RESERVE: u64 = 8 << 20;
 
 /// A file system in memory, gone with this.
 struct Mounted {
@@ -89,6 +92,35 @@ fn a_full_file_system_loses_nothing_and_is_read_all_the_same() {
     println!("{without_room} of {} stores opened without room", 2 * ROOMS.len());
     assert!(without_room > 0, "no store opened without room");
     assert!(full_files >= ROOMS.len(), "only {full_files} commits found no room for the store's own files");
+}
+
+#[test]
+fn a_store_whose_reserve_is_given_up_opens_on_a_full_file_system() {
+    let Some(mounted) = mount() else {
+        eprintln!("SKIPPED: a_store_whose_reserve_is_given_up_opens_on_a_full_file_system: tmpfs cannot be mounted here");
+        return;
+    };
+    let (folder, ballast) = (mounted.folder.path().join("data"), mounted.folder.path().join("ballast"));
+    let index = folder.join("index");
+    let open = || history::open_with(&folder, &index);
+    let mut expected = Expected::default();
+    for room in ROOMS {
+        let (mut store, _opened) = open().unwrap();
+        history::go_on(&mut store).unwrap();
+        assert_eq!(reserve::prepare(mounted.folder.path(), RESERVE).unwrap(), Reserve::Kept);
+        fill_up(&ballast, &store, room);
+        let (acknowledged, _error) = go_on_until_it_fails(&mut store);
+        drop(store);
+
+        assert_eq!(reserve::prepare(mounted.folder.path(), RESERVE).unwrap(), Reserve::GivenUp);
+        let (mut store, opened) = open().unwrap_or_else(|error| panic!("with {room} bytes: {error}"));
+        assert!((acknowledged..=acknowledged + 1).contains(&opened.sequence), "{acknowledged}, {opened:?}");
+        expected.advance(opened.sequence);
+        assert_eq!(expected.difference(&mut store), Ok(None), "with {room} bytes");
+        assert_eq!(reserve::prepare(mounted.folder.path(), RESERVE).unwrap(), Reserve::GivenUp, "it does not fill what it freed");
+        drop(store);
+        std::fs::remove_file(&ballast).unwrap();
+    }
 }
 
 /// Commits until that fails; the last that was acknowledged, and the error.
