@@ -394,6 +394,32 @@ fn a_running_store_notices_a_missing_row_and_a_flipped_one() {
 }
 
 #[test]
+fn a_damaged_book_is_found_while_the_index_is_sound() {
+    let mut world = World::new(14);
+    world.live(6).unwrap();
+    world.store().unwrap().snapshot().unwrap();
+    let files = world.disk.list().unwrap();
+    let book = files.into_iter().find(|(file, _len)| file.as_str().starts_with("book-")).unwrap().0;
+    let read = |world: &mut World| {
+        let store = world.store().unwrap();
+        let mut page = Some(0);
+        while let Some(number) = page {
+            page = store.scrub_page(number)?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    assert_eq!(read(&mut world), Ok(()));
+    for bit in [0, 77, 1_000] {
+        assert!(world.disk.flip(&book, bit));
+        assert!(matches!(read(&mut world), Err(StoreError::Damaged { .. })), "bit {bit}");
+        assert!(matches!(world.store().unwrap().scrub(usize::MAX), Ok(Scrubbed::Sound { .. })));
+        assert!(world.disk.flip(&book, bit));
+    }
+    assert_eq!(read(&mut world), Ok(()));
+    world.turn().unwrap();
+}
+
+#[test]
 fn a_flipped_bit_anywhere_is_harmless_or_found() {
     let mut world = World::new(7);
     world.live(13).unwrap();

@@ -1,7 +1,7 @@
 //! What the heart does now and then between turns: stay connected, renew statements, look at the room on the
 //! disk, and when it is quiet make snapshots and scrub. Each errand is one bounded step.
 
-use protocol::host::Input;
+use protocol::host::{Effect, Input};
 use protocol::key::PublicKey;
 use protocol::store::StoreError;
 use protocol::store::scrub::Scrubbed;
@@ -21,6 +21,8 @@ const COMMITS_QUIET: u64 = 2_000;
 const COMMITS_MAX: u64 = 20_000;
 /// How many rows one step of a scrub reads.
 const SCRUB_ROWS: usize = 256;
+/// How many pages of a book one step reads.
+const SCRUB_PAGES: usize = 4;
 /// How long a sound index is left alone.
 const SCRUB_EVERY: Span = Span::from_h(1);
 /// How long between two steps of a scrub.
@@ -31,6 +33,8 @@ const SCRUB_STEP_EVERY: Span = Span::from_s(2);
 pub(super) struct Errands {
     look: Steady,
     scrub: Steady,
+    /// The page of the newest book to be read next, between two rounds through the index.
+    page: Option<usize>,
     in_snapshot: bool,
     dials: Vec<Dial>,
 }
@@ -49,6 +53,7 @@ impl Errands {
         Self {
             look: start,
             scrub: start.plus(SCRUB_STEP_EVERY),
+            page: None,
             in_snapshot: false,
             dials: contacts.iter().map(dial).collect(),
         }
@@ -118,14 +123,38 @@ impl Beat {
     }
 
     fn scrub(&mut self, now: Now) -> Result<(), StoreError> {
+        if let Some(page) = self.errands.page {
+            self.errands.page = self.scrub_pages(page);
+            let wait = if self.errands.page.is_some() { SCRUB_STEP_EVERY } else { SCRUB_EVERY };
+            self.errands.scrub = now.steady.plus(wait);
+            return Ok(());
+        }
         let wait = match self.heart.store.scrub(SCRUB_ROWS)? {
             Scrubbed::Going { .. } => SCRUB_STEP_EVERY,
             Scrubbed::Sound { rows } => {
                 tracing::debug!(rows, "the index is sound");
-                SCRUB_EVERY
+                self.errands.page = Some(0);
+                SCRUB_STEP_EVERY
             }
         };
         self.errands.scrub = now.steady.plus(wait);
         Ok(())
+    }
+
+    /// Reads some pages of the newest book; the one to go on with. A damaged one stops nothing, since nothing is
+    /// served from it.
+    fn scrub_pages(&mut self, from: usize) -> Option<usize> {
+        let mut page = from;
+        for _step in 0..SCRUB_PAGES {
+            match self.heart.store.scrub_page(page) {
+                Ok(next) => page = next?,
+                Err(error) => {
+                    tracing::error!(%error, page, "a book is damaged");
+                    self.carry_out(vec![Effect::Alarm("a book is damaged: back up and restore while the index is sound")]);
+                    return None;
+                }
+            }
+        }
+        Some(page)
     }
 }

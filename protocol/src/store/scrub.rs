@@ -1,5 +1,6 @@
 //! Absence is checked: the whole index is read again and again, a few rows at a time, and held against
-//! the row count and digest of the last commit.
+//! the row count and digest of the last commit. So are the pages of the newest book, which nobody reads as long
+//! as the index is sound, and from which alone a lost one is built anew.
 
 use crate::digest::Digest;
 use crate::index::{IndexError, Row};
@@ -53,6 +54,19 @@ impl Store {
         } else {
             Err(StoreError::Index(IndexError("rows are missing or too many".to_owned())))
         }
+    }
+
+    /// Reads one page of the newest book as building the index anew would. The number of the page to read next;
+    /// `None` behind the last, and if there is no book.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the page is, or that of the disk. What is served does not come from there: the
+    /// process may go on, and an operator must hear of it.
+    pub fn scrub_page(&self, number: usize) -> Result<Option<usize>, StoreError> {
+        let Some(book) = self.book.as_ref().filter(|book| number < book.pages()) else { return Ok(None) };
+        book.page(self.disk.as_ref(), number)?;
+        let next = number.saturating_add(1);
+        Ok(Some(next).filter(|next| *next < book.pages()))
     }
 }
 
