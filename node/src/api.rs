@@ -169,7 +169,9 @@ async fn healthy() -> &'static str {
 
 async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     match desk.unready() {
-        None => desk.degraded().map_or_else(|| "ready\n".to_owned(), |why| format!("degraded: {why}\n")).into_response(),
+        None => {
+            desk.degraded().map_or_else(|| "ready\n".to_owned(), |why| format!("degraded: {why}\n")).into_response()
+        }
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }

@@ -207,9 +207,10 @@ fn connections_beyond_the_bound_wait_for_a_free_place() {
 fn no_route_answers_to_a_foreign_host() {
     let office = office(Bounds::default());
     let mut tried = routes();
-    tried.extend([("GET", "/"), ("GET", "/nothing"), ("DELETE", "/v1/ask"), ("OPTIONS", "/healthz")].map(|(method, path)| {
-        (method.to_owned(), path.to_owned())
-    }));
+    tried.extend(
+        [("GET", "/"), ("GET", "/nothing"), ("DELETE", "/v1/ask"), ("OPTIONS", "/healthz")]
+            .map(|(method, path)| (method.to_owned(), path.to_owned())),
+    );
     for (method, path) in tried {
         let rest = format!("Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
         for text in [

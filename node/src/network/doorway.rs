@@ -288,7 +288,11 @@ mod tests {
         doorway.name(ids[0], connection);
         doorway.admit(connection);
         for (at, last) in [(1, "192.0.2.8"), (2, "192.0.2.9"), (3, "192.0.2.10")] {
-            assert_eq!(doorway.enter(ids[at], PeerId::random(), Some(address(last))), Ok(()), "admitted ones do not count");
+            assert_eq!(
+                doorway.enter(ids[at], PeerId::random(), Some(address(last))),
+                Ok(()),
+                "admitted ones do not count"
+            );
         }
         assert_eq!(doorway.enter(ids[4], PeerId::random(), host), Err(Crowded::All));
         doorway.leave(ids[0]);
