@@ -97,7 +97,9 @@ fn a_full_file_system_loses_nothing_and_is_read_all_the_same() {
 #[test]
 fn a_store_whose_reserve_is_given_up_opens_on_a_full_file_system() {
     let Some(mounted) = mount() else {
-        eprintln!("SKIPPED: a_store_whose_reserve_is_given_up_opens_on_a_full_file_system: tmpfs cannot be mounted here");
+        eprintln!(
+            "SKIPPED: a_store_whose_reserve_is_given_up_opens_on_a_full_file_system: tmpfs cannot be mounted here"
+        );
         return;
     };
     let (folder, ballast) = (mounted.folder.path().join("data"), mounted.folder.path().join("ballast"));
@@ -117,7 +119,11 @@ fn a_store_whose_reserve_is_given_up_opens_on_a_full_file_system() {
         assert!((acknowledged..=acknowledged + 1).contains(&opened.sequence), "{acknowledged}, {opened:?}");
         expected.advance(opened.sequence);
         assert_eq!(expected.difference(&mut store), Ok(None), "with {room} bytes");
-        assert_eq!(reserve::prepare(mounted.folder.path(), RESERVE).unwrap(), Reserve::GivenUp, "it does not fill what it freed");
+        assert_eq!(
+            reserve::prepare(mounted.folder.path(), RESERVE).unwrap(),
+            Reserve::GivenUp,
+            "it does not fill what it freed"
+        );
         drop(store);
         std::fs::remove_file(&ballast).unwrap();
     }

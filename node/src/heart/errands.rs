@@ -150,7 +150,7 @@ impl Beat {
                 Ok(next) => page = next?,
                 Err(error) => {
                     tracing::error!(%error, page, "a book is damaged");
-                    self.carry_out(vec![Effect::Alarm("a book is damaged: back up and restore while the index is sound")]);
+                    self.carry_out(vec![Effect::Alarm("a book is damaged")]);
                     return None;
                 }
             }
