@@ -10,13 +10,13 @@ pub const STATEMENT: u8 = 3;
 pub const STATUS_LIST: u8 = 4;
 /// Exchanges decided, by asker and exchange id.
 pub const REPLAY: u8 = 10;
-/// The same by time, for pruning.
+/// The same by time, for pruning; those of one commit in one row.
 pub const REPLAY_BY_TIME: u8 = 11;
 /// The instant up to which exchanges were forgotten.
 pub const REPLAY_MARK: u8 = 12;
 /// A person's newest leaf, by label.
 pub const CHAIN: u8 = 13;
-/// Exchanges decided, by asking organisation, time and leaf; each with the person's label.
+/// Exchanges decided, by asking organisation and time, those of one commit in one row: leaf and person's label each.
 pub const PARTY: u8 = 14;
 /// Exchanges of our own that have not ended, by exchange id.
 pub const ASK: u8 = 20;
