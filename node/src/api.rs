@@ -76,6 +76,7 @@ pub fn office(desk: Arc<Desk>) -> Router {
         .route("/v1/import", post(operate::import))
         .route("/v1/notices", post(operate::notice))
         .route("/v1/credential", put(operate::credential))
+        .route("/v1/sealing/rotate", post(operate::rotate))
         .route("/v1/status", get(operate::status))
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/cosigned", get(ledger::cosigned))

@@ -2,6 +2,7 @@
 //! and one office for each seat. Everything that can be wrong with them is said here, in words an
 //! operator can act on; afterwards nothing is missing.
 
+mod keeper;
 mod seat;
 mod statements;
 
@@ -15,7 +16,7 @@ use protocol::cbor;
 use protocol::disk::Disk;
 use protocol::duty::Desk;
 use protocol::gate::{Gate, Notice};
-use protocol::host::{Host, Office, remembered_notices};
+use protocol::host::{Host, Office, remembered_credentials, remembered_notices};
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::index::Index;
 use protocol::key::{KeyUse, PublicKey};
@@ -40,8 +41,9 @@ use crate::heart::Contact;
 use crate::index::SledIndex;
 use crate::keys::{COSIGNING, KeyError, KeyFolder, OBLIVIOUS, STORE};
 use crate::network::PeerKey;
+use keeper::Keeper;
 use seat::SeatKeys;
-pub use statements::Statements;
+pub use statements::{Renewal, Statements};
 
 /// The folder of the store inside the data folder.
 pub const STORE_FOLDER: &str = "store";
@@ -102,6 +104,7 @@ pub enum AssembleError {
 /// What was read before anything was opened.
 #[derive(Debug)]
 pub struct Ground {
+    folder: KeyFolder,
     seats: Vec<SeatKeys>,
     chain: Chain,
     link: Arc<Link>,
@@ -153,7 +156,7 @@ impl Ground {
             .collect::<Result<_, AssembleError>>()?;
         let own = PeerKey(*first.transport_public.as_bytes());
         let contacts = contacts(config, own)?;
-        Ok(Self { seats, chain, link: Arc::new(link), store_secret, notices, judges, contacts })
+        Ok(Self { folder, seats, chain, link: Arc::new(link), store_secret, notices, judges, contacts })
     }
 
     /// The transport secret of the process: that of its first seat.
@@ -180,19 +183,33 @@ impl Ground {
             (store, opened, syncs) = self.open(config, &gate)?;
         }
         self.check_members(&gate)?;
-        let mut statements = Statements::new(&self.seats, addresses);
-        for (_seat, signed) in statements.renew(&gate, now.wall) {
-            gate = after(gate, &Notice::Statement(signed.into()), now);
+        let files = self.seats.iter().map(|keys| (keys.seat, keys.file.clone())).collect();
+        let mut statements = Statements::new(&self.seats, Keeper::new(self.folder, files), addresses);
+        let mut fresh = Vec::new();
+        for renewal in statements.renew(&gate, now.wall) {
+            gate = after(gate, &Notice::Statement(renewal.signed.into()), now);
+            fresh.extend(renewal.fresh.into_iter().map(|(suite, key)| (renewal.seat, suite, key)));
         }
         let mut offices = BTreeMap::new();
-        let seats = std::mem::take(&mut self.seats);
-        let parties = seats.iter().map(|seat| (seat.seat, seat.party.clone())).collect();
-        for keys in seats {
+        let parties = self.seats.iter().map(|seat| (seat.seat, seat.party.clone())).collect();
+        for keys in self.seats {
             let signed = statements.signed(keys.seat);
-            offices.insert(keys.seat, self.office(keys, &gate, signed, now)?);
+            let (seat, mut office) = (keys.seat, office(&mut self.judges, keys, &gate, signed, now)?);
+            if fresh.iter().any(|(of, _suite, _key)| *of == seat) {
+                // A statement of before the restart may name those at hand.
+                office.keys.retire_unnamed(now.wall.plus(limits::STATEMENT_LIFE).plus(limits::SKEW));
+            }
+            for (_seat, suite, key) in fresh.iter().filter(|(of, _suite, _key)| *of == seat) {
+                office.keys.hold(*suite, Arc::clone(key), None);
+            }
+            offices.insert(seat, office);
         }
         forget_unended(&mut offices, &mut store, now)?;
-        let host = Host::new(gate, Arc::new(Real), offices);
+        let first = offices.keys().next().copied();
+        let mut host = Host::new(gate, Arc::new(Real), offices);
+        if let Some(first) = first {
+            host.recall(remembered_credentials(first, &store, now, &mut OsDice)?, now.wall);
+        }
         Ok(Assembled { host, store, opened, seats: parties, statements, syncs })
     }
 
@@ -205,7 +222,7 @@ impl Ground {
         let signers = self.seats.iter().zip(origins).map(|(keys, origin)| Signer {
             seat: keys.seat,
             origin,
-            log_secret: keys.log.clone(),
+            log_secret: log_in_use(keys, gate),
         });
         let doors: (Box<dyn Disk>, Box<dyn Index>) = (Box::new(disk), Box::new(index));
         let opened = Store::open(doors.0, doors.1, &self.store_secret, signers.collect(), Arc::new(Real))?;
@@ -240,10 +257,11 @@ impl Ground {
                 }
                 continue;
             };
-            if !member.signing.contains(&keys.signing_public) {
+            let ring = keys.ring();
+            if ring.signing(&member.signing).is_none() {
                 return Err(AssembleError::OtherKey(keys.party.clone(), "signing"));
             }
-            if !member.log.contains(&keys.log_public) {
+            if ring.log(&member.log).is_none() {
                 return Err(AssembleError::OtherKey(keys.party.clone(), "log"));
             }
         }
@@ -256,65 +274,77 @@ impl Ground {
         }
         Ok(())
     }
+}
 
-    fn office(
-        &mut self,
-        keys: SeatKeys,
-        gate: &Gate,
-        statement: Option<Vec<u8>>,
-        now: Now,
-    ) -> Result<Office, AssembleError> {
-        let machine = self.machine(&keys, gate, now)?;
-        let is_member = !is_enrolled(&keys.party);
-        let cosigning = is_member.then(|| Cosigning::new(keys.seat, COSIGN_EVERY, now.steady));
-        let sealing = keys.sealing_by_id();
-        let identity = Identity {
-            seat: keys.seat,
-            party: keys.party,
-            signing: Real.signing_key(&keys.signing).into(),
-            signing_public: keys.signing_public,
-            credential: keys.credential,
-            label: keys.label,
-            suite: Suite::XWing,
-            fresh_encapsulations: false,
-            life: limits::REQUEST_LIFE,
-        };
-        Ok(Office { requester: Requester::new(identity), machine, sealing, statement, cosigning })
-    }
+fn office(
+    judges: &mut BTreeMap<Seat, Judge>,
+    keys: SeatKeys,
+    gate: &Gate,
+    statement: Option<Vec<u8>>,
+    now: Now,
+) -> Result<Office, AssembleError> {
+    let machine = machine(judges, &keys, gate, now)?;
+    let is_member = !is_enrolled(&keys.party);
+    let cosigning = is_member.then(|| Cosigning::new(keys.seat, COSIGN_EVERY, now.steady));
+    let ring = keys.ring();
+    let identity = Identity {
+        seat: keys.seat,
+        party: keys.party,
+        signing: Real.signing_key(&keys.signing).into(),
+        signing_public: keys.signing_public,
+        credential: keys.credential,
+        label: keys.label,
+        suite: Suite::XWing,
+        fresh_encapsulations: false,
+        life: limits::REQUEST_LIFE,
+    };
+    Ok(Office { requester: Requester::new(identity), machine, keys: ring, statement, cosigning })
+}
 
-    fn machine(&mut self, keys: &SeatKeys, gate: &Gate, now: Now) -> Result<Option<Box<dyn Machine>>, AssembleError> {
-        let judge = self.judges.remove(&keys.seat);
-        let policy = judge.as_ref().map_or(gate.roster().policy, Judge::digest_in_force);
-        let origin = origin(gate, &keys.party);
-        let desk = Desk { seat: keys.seat, party: keys.party.clone(), origin, policy };
-        Ok(match (keys.party.kind(), judge) {
-            (PartyKind::Insurer, Some(judge)) => {
-                let member = gate.roster().member(&keys.party);
-                let insurers: BTreeSet<_> =
-                    member.map(|member| member.insurers.clone()).unwrap_or_default().into_iter().collect();
-                let label = keys.label.clone();
-                Some(Box::new(municipality::Municipality::new(desk, insurers, label, judge, now.steady)))
-            }
-            (PartyKind::Directory, _) => Some(Box::new(directory::Directory::new(desk))),
-            (PartyKind::Pseudonymiser, _) => {
-                let key = keys.other(OBLIVIOUS)?.clone();
-                Some(Box::new(pseudonymiser::Pseudonymiser::new(desk, key, POINTS_DAILY_MAX)))
-            }
-            (PartyKind::Witness, _) => {
-                let name = witness::name_of(&keys.party).ok_or_else(|| no_key("seats", "party"))?;
-                let secret = keys.other(COSIGNING)?.clone();
-                Some(Box::new(witness::Witness::new(desk, name, secret, Arc::new(Real))))
-            }
-            (PartyKind::Insurer | PartyKind::Office | PartyKind::Hospital, _)
-            | (PartyKind::Authority | PartyKind::Issuer, _) => None,
-        })
-    }
+fn machine(
+    judges: &mut BTreeMap<Seat, Judge>,
+    keys: &SeatKeys,
+    gate: &Gate,
+    now: Now,
+) -> Result<Option<Box<dyn Machine>>, AssembleError> {
+    let judge = judges.remove(&keys.seat);
+    let policy = judge.as_ref().map_or(gate.roster().policy, Judge::digest_in_force);
+    let origin = origin(gate, &keys.party);
+    let desk = Desk { seat: keys.seat, party: keys.party.clone(), origin, policy };
+    Ok(match (keys.party.kind(), judge) {
+        (PartyKind::Insurer, Some(judge)) => {
+            let member = gate.roster().member(&keys.party);
+            let insurers: BTreeSet<_> =
+                member.map(|member| member.insurers.clone()).unwrap_or_default().into_iter().collect();
+            let label = keys.label.clone();
+            Some(Box::new(municipality::Municipality::new(desk, insurers, label, judge, now.steady)))
+        }
+        (PartyKind::Directory, _) => Some(Box::new(directory::Directory::new(desk))),
+        (PartyKind::Pseudonymiser, _) => {
+            let key = keys.other(OBLIVIOUS)?.clone();
+            Some(Box::new(pseudonymiser::Pseudonymiser::new(desk, key, POINTS_DAILY_MAX)))
+        }
+        (PartyKind::Witness, _) => {
+            let name = witness::name_of(&keys.party).ok_or_else(|| no_key("seats", "party"))?;
+            let secret = keys.other(COSIGNING)?.clone();
+            Some(Box::new(witness::Witness::new(desk, name, secret, Arc::new(Real))))
+        }
+        (PartyKind::Insurer | PartyKind::Office | PartyKind::Hospital, _)
+        | (PartyKind::Authority | PartyKind::Issuer, _) => None,
+    })
 }
 
 /// The ledger of a party: its open epoch if it is a member, else its first.
 fn origin(gate: &Gate, party: &PartyId) -> Origin {
     let member = gate.roster().member(party);
     member.map_or_else(|| Origin::new(&gate.network(), party, 1), |member| origin_of(gate, member))
+}
+
+/// The log key that the roster puts in use; for whoever is not in it, or not yet with a key at hand, the one the
+/// file names first.
+fn log_in_use(keys: &SeatKeys, gate: &Gate) -> protocol::primitives::Secret {
+    let named = gate.roster().member(&keys.party).map(|member| member.log.as_slice()).unwrap_or_default();
+    keys.ring().log(named).map_or_else(|| keys.log.clone(), |pair| pair.secret.clone())
 }
 
 const fn is_enrolled(party: &PartyId) -> bool {

@@ -1,5 +1,6 @@
 //! The heart (鼓動): the one plain thread that owns host and store. It takes what waits, lets the host decide,
-//! commits once, and only then lets go — over and over. Decides nothing itself and reads no file.
+//! commits once, and only then lets go — over and over. Decides nothing itself; of files it touches the store's,
+//! and key files when keys are renewed.
 //!
 //! A fault of the store ends the thread, and with it the process.
 
@@ -261,6 +262,7 @@ impl Beat {
                 // Whoever no longer waits needs no answer.
                 Effect::Tell(id, ending) => drop(self.asks.remove(&id).map(|waits| waits.send(*ending))),
                 Effect::Imported(id, result) => drop(self.imports.remove(&id).map(|waits| waits.send(result))),
+                Effect::Destroyed(seat, key) => self.heart.statements.destroy(seat, key),
                 Effect::Alarm(what) => {
                     self.heart.metrics.count_alarm();
                     if let Some(times) = self.alarms.ring(what, self.heart.clock.now().steady) {

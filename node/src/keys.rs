@@ -33,9 +33,15 @@ pub const TRANSPORT: &str = "transport";
 pub const SIGNING: &str = "signing";
 /// The signing key that follows it; its digest is published before it is used.
 pub const SIGNING_NEXT: &str = "signing-next";
+/// The signing key before it, while the roster still names it.
+pub const SIGNING_BEFORE: &str = "signing-before";
 /// The log key: signs checkpoints, nothing else.
 pub const LOG: &str = "log";
-/// Before the key id of each sealing key, two generations of which may be open at once.
+/// The log key that follows it.
+pub const LOG_NEXT: &str = "log-next";
+/// The log key before it, while the roster still names it.
+pub const LOG_BEFORE: &str = "log-before";
+/// Before the suite of each sealing key; a retired one has the instant of its end (Unix milliseconds) behind.
 pub const SEALING_PREFIX: &str = "sealing-";
 /// The label key: hides persons in the index of the seat.
 pub const LABEL: &str = "label";

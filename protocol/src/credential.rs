@@ -77,6 +77,12 @@ pub enum CredentialError {
     /// The issuer revoked it, or its newest status list is missing or expired.
     #[error("revoked, or no status list at hand")]
     Revoked,
+    /// The pulse names a newer status list of the issuer, and it could not be had in time.
+    #[error("the status list at hand is older than the pulse names")]
+    ListBehind,
+    /// An earlier credential that still holds announced another signing key.
+    #[error("not the signing key that was announced")]
+    NotAnnounced,
 }
 
 impl Credential {
@@ -111,6 +117,11 @@ impl Credential {
             return Err(CredentialError::BeyondLimits);
         }
         if claimed.is_current(now) { Ok(claimed) } else { Err(CredentialError::NotCurrent) }
+    }
+
+    /// Reads a credential of our own.
+    pub fn own(bytes: &[u8]) -> Option<Self> {
+        cbor::decode(Unverified::parse(bytes).ok()?.claimed()).ok()
     }
 
     /// Whether it is within its time.

@@ -121,11 +121,12 @@ pub fn answer(
     if batch.reliance() == Reliance::Uncertain {
         return settle(desk, verified, route, refusal(Refusal::ClockUncertain), false, gate, batch, out);
     }
-    if gate.condition(now) == Condition::Closed {
+    // A newer roster was asked for and waited for; nothing is decided under one that is known to be old.
+    if gate.condition(now) == Condition::Closed || request.roster > gate.roster().version {
         return settle(desk, verified, route, refusal(Refusal::OutOfDate), false, gate, batch, out);
     }
-    if !gate.still_stands(verified.standing(), now) {
-        return settle(desk, verified, route, refusal(Refusal::NoLongerStanding), false, gate, batch, out);
+    if let Err(why) = gate.stands(verified.standing(), verified.signing_key(), now) {
+        return settle(desk, verified, route, refusal(why), false, gate, batch, out);
     }
     match exchange::seen(batch, &request.sender, &request.exchange, &verified.digest(), request.issued)? {
         Seen::New if !is_fresh(request, now) => {
@@ -269,7 +270,7 @@ fn decision(desk: &Desk, verified: &Verified, finding: &Finding, gate: &Gate) ->
         kinds: shown.kinds.clone(),
         policy: desk.policy,
         roster: gate.roster().version,
-        list: verified.standing().list(),
+        list: verified.standing().issuer().and_then(|issuer| gate.list(issuer)).map_or(0, |list| list.number),
         emergency: shown.emergency,
         versions: shown.versions.iter().map(|id| minicbor::bytes::ByteArray::from(*id)).collect(),
         groups: shown.groups,

@@ -27,9 +27,9 @@ pub enum Frame {
     /// Ask again after so many milliseconds.
     #[n(5)]
     Busy(#[n(0)] u64, #[n(1)] u64),
-    /// Tell me what is newer than this roster version.
+    /// Tell me the rosters above this version, pulse and status lists, and if so wished all statements.
     #[n(6)]
-    Fetch(#[n(0)] u32),
+    Fetch(#[n(0)] u32, #[n(1)] bool),
     /// A signed object everyone may know.
     #[n(7)]
     Notice(#[n(0)] Notice),

@@ -2,6 +2,8 @@
 //! workers share without locks. Each change makes a new gate with a higher generation. The only maker
 //! of [`Standing`].
 
+pub mod behind;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,10 +17,13 @@ use crate::id::party::PartyId;
 use crate::key::{KeyId, KeyUse, PublicKey};
 use crate::limits;
 use crate::primitives::Primitives;
+use crate::refusal::Refusal;
 use crate::roster::{Chain, Link, Member, Roster, RosterError};
+use crate::sign1::Unverified;
 use crate::statement::{Pulse, Statement, StatementError};
 use crate::status::StatusList;
 use crate::time::Timestamp;
+use behind::Behind;
 
 /// Whom this node believes, at one generation.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub struct Gate {
     pulse: Option<Arc<Signed<Pulse>>>,
     statements: BTreeMap<PartyId, Arc<Signed<Statement>>>,
     lists: BTreeMap<PartyId, Arc<Signed<StatusList>>>,
+    behind: Behind,
 }
 
 /// A believed object and the bytes it came as, so that it can be handed on.
@@ -67,6 +73,10 @@ pub struct Standing {
     services: Vec<ServiceKind>,
     signing: Vec<PublicKey>,
     credential: Option<(Digest, Credential)>,
+    /// The key that vouched: the member's own under its statement, the issuer's under a credential.
+    voucher: KeyId,
+    /// The newest roster version its presentation named.
+    named: u32,
     roster: u32,
     list: u64,
 }
@@ -122,7 +132,15 @@ pub enum Condition {
 impl Gate {
     /// The first gate, from a chain of at least one roster and the links it was made of.
     pub fn begin(chain: Chain, links: Vec<Arc<Link>>) -> Self {
-        Self { generation: 1, chain, links, pulse: None, statements: BTreeMap::new(), lists: BTreeMap::new() }
+        Self {
+            generation: 1,
+            chain,
+            links,
+            pulse: None,
+            statements: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            behind: Behind::default(),
+        }
     }
 
     /// Up by one with each change.
@@ -150,19 +168,41 @@ impl Gate {
         self.lists.get(issuer).map(|signed| &signed.value)
     }
 
-    /// Everything a node that knows rosters up to `version` needs to catch up.
-    pub fn notices_since(&self, version: u32) -> Vec<Notice> {
-        let behind = self.links.iter().filter(|link| link.claimed().is_ok_and(|roster| roster.version > version));
-        let mut notices: Vec<_> = behind.map(|link| Notice::Roster(link.as_ref().clone())).collect();
-        notices.extend(self.pulse.iter().map(|pulse| Notice::Pulse(pulse.bytes.clone().into())));
+    /// What the pulse names and this gate does not have.
+    pub const fn behind(&self) -> &Behind {
+        &self.behind
+    }
+
+    /// The rosters above `version`, at most `count` of them, the oldest first.
+    pub fn rosters_since(&self, version: u32, count: usize) -> Vec<Notice> {
+        // Versions go up by one from 1, so that a version is a place.
+        let known = usize::try_from(version).unwrap_or(usize::MAX);
+        self.links.iter().skip(known).take(count).map(|link| Notice::Roster(link.as_ref().clone())).collect()
+    }
+
+    /// What a node that knows rosters up to `version` needs to catch up: rosters first, and pulse, lists and (if
+    /// `statements`) statements only behind the last of them, because they are believed by it.
+    pub fn notices_since(&self, version: u32, statements: bool) -> Vec<Notice> {
+        let mut notices = self.rosters_since(version, limits::LINKS_PER_FETCH_MAX);
+        let reached = usize::try_from(version).unwrap_or(usize::MAX).saturating_add(notices.len());
+        if reached >= self.links.len() {
+            notices.extend(self.beside_rosters(statements));
+        }
+        notices
+    }
+
+    /// Pulse, status lists and, if wanted, statements.
+    pub fn beside_rosters(&self, statements: bool) -> Vec<Notice> {
+        let mut notices: Vec<_> = self.pulse.iter().map(|pulse| Notice::Pulse(pulse.bytes.clone().into())).collect();
         notices.extend(self.lists.values().map(|list| Notice::StatusList(list.bytes.clone().into())));
-        notices.extend(self.statements.values().map(|signed| Notice::Statement(signed.bytes.clone().into())));
+        let statements = self.statements.values().filter(|_statement| statements);
+        notices.extend(statements.map(|signed| Notice::Statement(signed.bytes.clone().into())));
         notices
     }
 
     /// How far this gate is to be relied on at `now`.
     pub fn condition(&self, now: Timestamp) -> Condition {
-        if !self.roster().is_current(now) {
+        if !self.roster().is_current(now) || self.behind.roster_overdue(now) {
             return Condition::Closed;
         }
         match &self.pulse {
@@ -195,6 +235,7 @@ impl Gate {
             (None, None, Some(credential)) => self.admit_holder(&shown.party, credential, peer, now, primitives),
             _ => Err(NotAdmitted::Stranger),
         }
+        .map(|standing| Standing { named: shown.roster, ..standing })
     }
 
     fn admit_member(
@@ -205,6 +246,7 @@ impl Gate {
         now: Timestamp,
         primitives: &dyn Primitives,
     ) -> Result<Standing, NotAdmitted> {
+        let voucher = voucher(statement).ok_or(NotAdmitted::Malformed)?;
         let statement = Statement::verify(statement, &self.network(), self.roster(), now, primitives)
             .map_err(|_error| NotAdmitted::Stranger)?;
         if statement.party != member.party || !statement.transport.contains(peer) {
@@ -215,6 +257,8 @@ impl Gate {
             services: Vec::new(),
             signing: member.signing.clone(),
             credential: None,
+            voucher,
+            named: self.roster().version,
             roster: self.roster().version,
             list: 0,
         })
@@ -229,8 +273,7 @@ impl Gate {
         primitives: &dyn Primitives,
     ) -> Result<Standing, NotAdmitted> {
         let credential = Credential::verify(bytes, &self.network(), self.roster(), now, primitives)?;
-        let list = self.list(&credential.issuer);
-        credential.counts(list, now)?;
+        self.counts(&credential, now)?;
         if credential.party != *party || !credential.transport.contains(peer) {
             return Err(NotAdmitted::WrongTransport);
         }
@@ -238,8 +281,10 @@ impl Gate {
             party: credential.party.clone(),
             services: credential.services.clone(),
             signing: vec![credential.signing],
+            voucher: voucher(bytes).ok_or(NotAdmitted::Malformed)?,
+            named: self.roster().version,
             roster: self.roster().version,
-            list: list.map_or(0, |list| list.number),
+            list: self.list(&credential.issuer).map_or(0, |list| list.number),
             credential: Some((Digest::of(bytes), credential)),
         })
     }
@@ -258,6 +303,9 @@ impl Gate {
                 services: Vec::new(),
                 signing: member.signing.clone(),
                 credential: None,
+                // Nobody vouches: this process answers for itself.
+                voucher: KeyId::from_bytes([0; 16]),
+                named: self.roster().version,
                 roster: self.roster().version,
                 list: 0,
             }),
@@ -269,17 +317,62 @@ impl Gate {
         }
     }
 
-    /// Whether what was verified under an older gate still holds under this one.
-    pub fn still_stands(&self, standing: &Standing, now: Timestamp) -> bool {
-        match &standing.credential {
-            None => self.roster().member(&standing.party).is_some_and(|member| member.signing == standing.signing),
-            Some((_digest, credential)) => {
-                let issuer = self.roster().member(&credential.issuer).and_then(|member| member.issues.as_ref());
-                issuer.is_some_and(|limits| limits.permit(&credential.party, &credential.services))
-                    && credential.is_current(now)
-                    && credential.counts(self.list(&credential.issuer), now).is_ok()
-            }
+    /// Whether a credential counts: not revoked by a list that is at hand, current, and not older than the pulse
+    /// has named for longer than [`limits::CATCH_UP`].
+    ///
+    /// # Errors
+    /// [`CredentialError`] saying why not.
+    pub fn counts(&self, credential: &Credential, now: Timestamp) -> Result<(), CredentialError> {
+        credential.counts(self.list(&credential.issuer), now)?;
+        if self.behind.list_overdue(&credential.issuer, now) { Err(CredentialError::ListBehind) } else { Ok(()) }
+    }
+
+    /// Whether what was verified under an older gate, by the signing key of that id, holds under this one. All
+    /// that verification took from its gate is asked again here, so that a request passes only as it would
+    /// if it were opened now.
+    ///
+    /// # Errors
+    /// [`Refusal::NoLongerStanding`]; [`Refusal::OutOfDate`] if it is our own status list that is missing.
+    pub fn stands(&self, standing: &Standing, key: KeyId, now: Timestamp) -> Result<(), Refusal> {
+        let renewed = self.renewed(standing, now)?;
+        renewed.signing_key(key).map(|_key| ()).ok_or(Refusal::NoLongerStanding)
+    }
+
+    /// The standing as it is under this gate: the keys, roster and list of now.
+    ///
+    /// # Errors
+    /// As [`Gate::stands`].
+    pub fn renewed(&self, standing: &Standing, now: Timestamp) -> Result<Standing, Refusal> {
+        let roster = self.roster().version;
+        let Some((digest, credential)) = &standing.credential else {
+            let member = self.roster().member(&standing.party).ok_or(Refusal::NoLongerStanding)?;
+            return Ok(Standing { signing: member.signing.clone(), roster, ..standing.clone() });
+        };
+        let issuer = self.roster().member(&credential.issuer).ok_or(Refusal::NoLongerStanding)?;
+        let limits = issuer.issues.as_ref();
+        let is_issued = limits.is_some_and(|limits| limits.permit(&credential.party, &credential.services))
+            && issuer.signing.iter().any(|key| key.id(KeyUse::Signing) == standing.voucher);
+        if !is_issued || !credential.is_current(now) {
+            return Err(Refusal::NoLongerStanding);
         }
+        self.counts(credential, now).map_err(|error| match error {
+            CredentialError::ListBehind => Refusal::OutOfDate,
+            _ => Refusal::NoLongerStanding,
+        })?;
+        let list = self.list(&credential.issuer).map_or(0, |list| list.number);
+        Ok(Standing { credential: Some((*digest, credential.clone())), roster, list, ..standing.clone() })
+    }
+
+    /// The standing for its connection: as [`Gate::renewed`], but a member's statement must still be signed by a
+    /// key of the roster.
+    pub fn still_admitted(&self, standing: &Standing, now: Timestamp) -> Option<Standing> {
+        let renewed = match self.renewed(standing, now) {
+            // Not revoked: our own list is missing, and each question is refused for it.
+            Err(Refusal::OutOfDate) => standing.clone(),
+            renewed => renewed.ok()?,
+        };
+        let is_vouched = renewed.credential.is_some() || renewed.signing_key(renewed.voucher).is_some();
+        is_vouched.then_some(renewed)
     }
 
     /// The gate after believing `notice`; `None` if it tells nothing new.
@@ -300,18 +393,43 @@ impl Gate {
             Notice::Statement(bytes) => next.take_statement(bytes, now, primitives)?,
             Notice::StatusList(bytes) => next.take_list(bytes, now, primitives)?,
         };
+        if is_news && !matches!(notice, Notice::Statement(_)) {
+            next.compare(now);
+        }
         Ok(is_news.then_some(next))
+    }
+
+    /// Holds what is known against what the pulse names.
+    fn compare(&mut self, now: Timestamp) {
+        let Some(pulse) = &self.pulse else { return };
+        let list = |issuer: &PartyId| match self.roster().member(issuer) {
+            Some(_issuer) => self.list(issuer).map_or(0, |list| list.number),
+            // Whoever is not in the roster issues nothing that would count.
+            None => u64::MAX,
+        };
+        let roster = (self.roster().version, self.chain.digest());
+        self.behind = self.behind.after(&pulse.value, roster, &list, now);
     }
 
     fn take_roster(&mut self, link: &Link, primitives: &dyn Primitives) -> Result<bool, NoticeError> {
         let version = link.claimed()?.version;
-        if version < self.roster().version || link.digest() == self.chain.digest() {
-            return Ok(false);
+        // Versions go up by one from 1, so that a version is a place.
+        let place = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
+        if let Some(known) = self.links.get(place) {
+            let is_known = known.digest() == link.digest();
+            let is_evidence = !is_known && link.contradicts(known, primitives);
+            return if is_evidence { Err(NoticeError::TwoRosters(version)) } else { Ok(false) };
         }
         self.chain = self.chain.extend(link, primitives)?;
         self.links.push(Arc::new(link.clone()));
         let roster = self.chain.newest();
-        self.statements.retain(|party, _statement| roster.member(party).is_some());
+        // Whoever signs with a key that the roster no longer names has to say it again.
+        let is_signed = |party: &PartyId, bytes: &[u8]| {
+            let keys = roster.member(party).map(|member| member.signing.as_slice()).unwrap_or_default();
+            voucher(bytes).is_some_and(|key| keys.iter().any(|known| known.id(KeyUse::Signing) == key))
+        };
+        self.statements.retain(|party, said| is_signed(party, &said.bytes));
+        self.lists.retain(|issuer, list| is_signed(issuer, &list.bytes));
         Ok(true)
     }
 
@@ -368,6 +486,14 @@ pub enum NoticeError {
     /// Not a statement, pulse or list to be believed.
     #[error(transparent)]
     Statement(#[from] StatementError),
+    /// A second roster of a version that is known, signed by the same signers: evidence against them.
+    #[error("two rosters of version {0} are signed")]
+    TwoRosters(u32),
+}
+
+/// The id of the key that signed.
+fn voucher(bytes: &[u8]) -> Option<KeyId> {
+    Unverified::parse(bytes).ok().map(|signed| signed.key())
 }
 
 impl Standing {
@@ -381,14 +507,29 @@ impl Standing {
         &self.services
     }
 
+    /// The issuer of its credential.
+    pub fn issuer(&self) -> Option<&PartyId> {
+        self.credential.as_ref().map(|(_digest, credential)| &credential.issuer)
+    }
+
     /// The signing key of that id.
     pub fn signing_key(&self, id: KeyId) -> Option<&PublicKey> {
         self.signing.iter().find(|key| key.id(KeyUse::Signing) == id)
     }
 
+    /// Its credential, unless it is a member.
+    pub fn shown(&self) -> Option<&Credential> {
+        self.credential.as_ref().map(|(_digest, credential)| credential)
+    }
+
     /// SHA-256 of its credential.
     pub fn credential(&self) -> Option<Digest> {
         self.credential.as_ref().map(|(digest, _credential)| *digest)
+    }
+
+    /// The newest roster version its presentation named.
+    pub const fn named(&self) -> u32 {
+        self.named
     }
 
     /// The roster version it was verified under.

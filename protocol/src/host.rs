@@ -4,6 +4,9 @@
 //! The node and the simulator drive this and nothing else. It reads no clock, owns no socket and no
 //! file; frames and connections are numbers and bytes.
 
+mod generations;
+mod learning;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -18,15 +21,19 @@ use crate::gate::{Gate, NotAdmitted, Notice, Presentation, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::party::PartyId;
 use crate::key::{KeyId, PublicKey};
+use crate::keyring::{Keyring, Pair};
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
+use crate::news::News;
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
 use crate::requester::{Identity, Requester};
+use crate::statement::Statement;
 use crate::store::staged::Staged;
 use crate::store::{Key, Seat, Store, StoreError};
+use crate::succession::{SEEN_MAX, Seen, Succession};
 use crate::table;
-use crate::time::{Now, Span, Steady};
+use crate::time::{Now, Span, Steady, Timestamp};
 use crate::verify::{Opener, Sealed, Unfit};
 use crate::wall::{Reliance, Wall};
 use crate::witness::Cosigning;
@@ -72,6 +79,10 @@ pub enum Input {
     Credential(Seat, Vec<u8>),
     /// A seat's new statement of itself, signed.
     Statement(Seat, Vec<u8>),
+    /// A seat's fresh sealing key, which its next statement will name.
+    Hold(Seat, Suite, Arc<dyn SealingKey>),
+    /// Signing and log keys of a seat that may follow those in use.
+    Follow(Seat, Vec<Pair>, Vec<Pair>),
     /// Dial somebody whose statement may not be known yet, and ask what is new.
     Meet {
         /// Whom.
@@ -119,6 +130,8 @@ pub enum Effect {
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
     Imported(AskId, Result<u64, String>),
+    /// A sealing key of a seat was let go of; what keeps keys destroys it.
+    Destroyed(Seat, KeyId),
     /// Something an operator must see.
     Alarm(&'static str),
     /// Something to count.
@@ -162,8 +175,8 @@ pub struct Office {
     pub requester: Requester,
     /// Answers for it, if it answers.
     pub machine: Option<Box<dyn Machine>>,
-    /// Opens what is sealed to it.
-    pub sealing: BTreeMap<KeyId, (Suite, Arc<dyn SealingKey>)>,
+    /// Its keys, generation by generation.
+    pub keys: Keyring,
     /// Its signed statement, if it is a member.
     pub statement: Option<Vec<u8>>,
     /// Goes to witnesses with its heads, if it is a member.
@@ -184,6 +197,17 @@ pub struct Host {
     contexts: BTreeMap<PartyId, VecDeque<Context>>,
     opening: BTreeMap<PartyId, usize>,
     rows: Vec<(u8, Vec<u8>, Vec<u8>)>,
+    succession: Succession,
+    /// The generation of the gate by which log keys were chosen; 0 to choose again.
+    logs_of: u64,
+    /// Peers whose last dial failed.
+    unreached: BTreeSet<PublicKey>,
+    /// Events that came beside the one an input returned.
+    beside: Vec<(Seat, Event)>,
+    /// Second rosters of a version, already told of.
+    forks: BTreeSet<u32>,
+    /// When to ask again for what is behind the pulse, how long to wait after that, and whom to begin with.
+    behind: Option<(Steady, Span, usize)>,
     next_frame: u64,
     wall: Wall,
 }
@@ -191,11 +215,18 @@ pub struct Host {
 struct Link {
     peer: PublicKey,
     outbound: bool,
-    standings: BTreeMap<PartyId, Arc<Standing>>,
+    standings: BTreeMap<PartyId, Admitted>,
+    news: News,
     hellos: BTreeMap<u64, Seat>,
     welcomed: BTreeSet<Seat>,
     failures: VecDeque<Steady>,
     asked: Allowance,
+}
+
+/// A party on a connection: as it stands, and as it stood before its keys or credential changed.
+struct Admitted {
+    now: Arc<Standing>,
+    before: Option<Arc<Standing>>,
 }
 
 /// How often the other end of a connection may ask for what costs us before it is admitted: presentations,
@@ -246,7 +277,12 @@ struct Context {
 
 impl Host {
     /// A host with nobody connected.
-    pub fn new(gate: Gate, primitives: Arc<dyn Primitives>, offices: BTreeMap<Seat, Office>) -> Self {
+    pub fn new(gate: Gate, primitives: Arc<dyn Primitives>, mut offices: BTreeMap<Seat, Office>) -> Self {
+        for office in offices.values_mut() {
+            if let Some(statement) = office.statement.as_deref().and_then(Statement::own) {
+                office.keys.named_in(&statement);
+            }
+        }
         let seats = offices.iter().map(|(seat, office)| (office.requester.identity().party.clone(), *seat)).collect();
         let mut host = Self {
             gate: Arc::new(gate),
@@ -260,11 +296,25 @@ impl Host {
             contexts: BTreeMap::new(),
             opening: BTreeMap::new(),
             rows: Vec::new(),
+            succession: Succession::default(),
+            logs_of: 0,
+            unreached: BTreeSet::new(),
+            beside: Vec::new(),
+            forks: BTreeSet::new(),
+            behind: None,
             next_frame: 1,
             wall: Wall::default(),
         };
         host.keep_links();
+        host.use_signing_keys();
         host
+    }
+
+    /// Gives back what was remembered of credentials before the process stopped.
+    pub fn recall(&mut self, seen: Vec<Seen>, now: Timestamp) {
+        for seen in seen {
+            self.succession.recall(seen, now);
+        }
     }
 
     /// What a seat's requester knows of itself.
@@ -298,7 +348,8 @@ impl Host {
         let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
         let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
         let stranger = self.strangers.front().map(|(at, _connection)| *at);
-        requesters.chain(machines).map(|(at, _what)| at).chain(heads).chain(stranger).min()
+        let behind = self.behind.map(|(at, _wait, _first)| at);
+        requesters.chain(machines).map(|(at, _what)| at).chain(heads).chain(stranger).chain(behind).min()
     }
 
     /// Whether an ask of our own has not ended yet.
@@ -308,7 +359,7 @@ impl Host {
 
     /// Whether there is something to commit that no event will bring.
     pub fn has_rows(&self) -> bool {
-        !self.rows.is_empty()
+        !self.rows.is_empty() || !self.beside.is_empty()
     }
 
     /// Takes one input: looks at headers only, gives out at once what needs no decision, and returns the event
@@ -322,18 +373,34 @@ impl Host {
             Input::Done(done) => return self.done(done, now, out),
             Input::Ask(seat, id, ask) => return Some((seat, Event::Ask(id, ask))),
             Input::Import(seat, id, bytes) => return Some((seat, Event::Import(id, bytes))),
-            Input::Notice(notice) => self.learn(&notice, now, out),
+            Input::Notice(notice) => self.learn(&notice, None, now, out),
             Input::Credential(seat, bytes) => {
                 if let Some(office) = self.offices.get_mut(&seat) {
                     office.requester.renew(bytes);
+                    self.use_signing_keys();
                     self.greet_again(seat, out);
                 }
             }
             Input::Statement(seat, bytes) => {
-                self.learn(&Notice::Statement(bytes.clone().into()), now, out);
+                self.learn(&Notice::Statement(bytes.clone().into()), None, now, out);
                 if let Some(office) = self.offices.get_mut(&seat) {
+                    if let Some(statement) = Statement::own(&bytes) {
+                        office.keys.named_in(&statement);
+                    }
                     office.statement = Some(bytes);
                     self.greet_again(seat, out);
+                }
+            }
+            Input::Hold(seat, suite, key) => {
+                if let Some(office) = self.offices.get_mut(&seat) {
+                    office.keys.hold(suite, key, None);
+                }
+            }
+            Input::Follow(seat, signing, log) => {
+                if let Some(office) = self.offices.get_mut(&seat) {
+                    signing.into_iter().for_each(|pair| office.keys.follow_signing(pair));
+                    log.into_iter().for_each(|pair| office.keys.follow_log(pair));
+                    self.use_signing_keys();
                 }
             }
             Input::Meet { peer, addresses } => {
@@ -355,6 +422,7 @@ impl Host {
         now: Now,
         dice: &mut dyn CryptoRng,
     ) -> Result<Vec<Effect>, StoreError> {
+        self.use_log_keys(store);
         let mut staged = Staged::new();
         let mut out = Outbox::default();
         let reliance = self.wall.judge(now);
@@ -366,7 +434,7 @@ impl Host {
             }
         }
         let gate = Arc::clone(&self.gate);
-        for (seat, event) in events {
+        for (seat, event) in events.into_iter().chain(std::mem::take(&mut self.beside)) {
             let mut batch = Batch::new(now, seat, store, &mut staged, dice)?.relying(reliance);
             self.dispatch(seat, event, &gate, &mut batch, &mut out)?;
         }
@@ -376,6 +444,8 @@ impl Host {
         }
         let committed = store.commit(staged)?;
         let mut effects: Vec<_> = out.take_counts().into_iter().map(Effect::Count).collect();
+        self.catch_up(now.steady, &mut effects);
+        self.destroy_over(now.wall, &mut effects);
         for action in out.release(store, &committed)? {
             self.act(action, store, now, &mut effects)?;
         }
@@ -452,13 +522,17 @@ impl Host {
             peer,
             outbound,
             standings: BTreeMap::new(),
+            news: News::default(),
             hellos: BTreeMap::new(),
             welcomed: BTreeSet::new(),
             failures: VecDeque::new(),
             asked: Allowance::default(),
         };
         if outbound {
-            send(out, connection, &Frame::Fetch(self.gate.roster().version));
+            let version = self.gate.roster().version;
+            if link.news.fetch(version, now) {
+                send(out, connection, &Frame::Fetch(version, true));
+            }
             for (seat, office) in &self.offices {
                 if let Some(statement) = &office.statement {
                     send(out, connection, &Frame::Notice(Notice::Statement(statement.clone().into())));
@@ -469,6 +543,7 @@ impl Host {
                 send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
             }
             self.dialled.entry(peer).or_default().connection = Some(connection);
+            self.unreached.remove(&peer);
         } else {
             self.strangers.push_back((now.plus(limits::STRANGER_LIMIT), connection));
         }
@@ -528,6 +603,9 @@ impl Host {
             return None;
         }
         let dialled = self.dialled.remove(peer)?;
+        if self.unreached.len() < WAITING_MAX {
+            self.unreached.insert(*peer);
+        }
         dialled.queued.into_iter().next_back().map(|(seat, exchange, _parcel)| (seat, Event::Lost(exchange)))
     }
 
@@ -551,8 +629,8 @@ impl Host {
             return;
         }
         let Some(statement) = self.gate.statement(to, now.wall) else { return };
-        let Some(peer) = statement.transport.first().copied() else { return };
-        let addresses = statement.addresses.clone();
+        let (transport, addresses) = (statement.transport.clone(), statement.addresses.clone());
+        let Some(peer) = self.peer_of(&transport) else { return };
         let dialled = self.dialled.entry(peer).or_default();
         if let Some(connection) = dialled.connection
             && self.links.get(&connection).is_some_and(|link| link.welcomed.contains(&seat))
@@ -614,12 +692,13 @@ impl Host {
         }
     }
 
-    /// A request or a presentation of ours is not admitted: what waits for that member ends.
+    /// A presentation of ours is not admitted: what waits for that member ends. A request is not admitted: perhaps
+    /// only because something was renewed meanwhile, so the seat presents itself anew before it is sent again.
     fn sorry(&mut self, connection: u64, number: u64, now: Steady, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         let Some(seat) = self.links.get_mut(&connection)?.hellos.remove(&number) else {
             let waiting = self.take_waiting(connection, number, now, out)?;
             self.links.get_mut(&connection)?.welcomed.remove(&waiting.seat);
-            return Some((waiting.seat, Event::Declined(waiting.exchange)));
+            return Some((waiting.seat, Event::Lost(waiting.exchange)));
         };
         out.push(Effect::Alarm("a member did not admit us"));
         let link = self.links.get_mut(&connection)?;
@@ -628,9 +707,11 @@ impl Host {
             out.push(Effect::Close { connection });
         }
         let dialled = self.dialled.get_mut(&link.peer)?;
-        let at = dialled.queued.iter().position(|(waiting, _exchange, _parcel)| *waiting == seat)?;
-        let (seat, exchange, _parcel) = dialled.queued.remove(at)?;
-        Some((seat, Event::Declined(exchange)))
+        let (declined, kept): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut dialled.queued).into_iter().partition(|(waiting, _exchange, _parcel)| *waiting == seat);
+        dialled.queued = kept;
+        self.beside.extend(declined.into_iter().map(|(seat, exchange, _parcel)| (seat, Event::Declined(exchange))));
+        self.beside.pop()
     }
 
     /// What waits for frame `id` of this very connection: nobody else may answer it. Whoever dialled us and
@@ -671,7 +752,7 @@ impl Host {
             return None;
         };
         let is_stranger = !link.outbound && link.standings.is_empty();
-        let costs = matches!(frame, Frame::Hello(..) | Frame::Fetch(_) | Frame::Notice(_));
+        let costs = matches!(frame, Frame::Hello(..) | Frame::Fetch(..) | Frame::Notice(_));
         let peer = link.peer;
         if costs && is_stranger && !self.links.get_mut(&connection)?.asked.take(now.steady) {
             self.fault(connection, Drop::TooMuch, now.steady, out);
@@ -701,14 +782,14 @@ impl Host {
                 let waiting = self.take_waiting(connection, id, now.steady, out)?;
                 Some((waiting.seat, Event::Busy(waiting.exchange, Span::from_ms(ms.min(limits::ASK_LIMIT.ms())))))
             }
-            Frame::Fetch(version) => {
-                for notice in self.gate.notices_since(version) {
+            Frame::Fetch(version, statements) => {
+                for notice in self.gate.notices_since(version, statements) {
                     send(out, connection, &Frame::Notice(notice));
                 }
                 None
             }
             Frame::Notice(notice) => {
-                self.learn(&notice, now, out);
+                self.learn(&notice, Some(connection), now, out);
                 None
             }
             Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
@@ -748,27 +829,33 @@ impl Host {
             return Err(Drop::OtherNetwork);
         }
         let seat = *self.seats.get(&header.recipient).ok_or(Drop::NobodyHere)?;
-        let standing = self.standing(connection, &header.sender, now).ok_or(Drop::NotAdmitted)?;
+        let (standing, before) = self.standing(connection, &header.sender, now).ok_or(Drop::NotAdmitted)?;
+        // A key that was retired, or one we have not heard of yet: the sender presents itself anew.
+        let mut generations = std::iter::once(&standing).chain(&before);
+        if !generations.any(|standing| standing.signing_key(header.signing_key).is_some()) {
+            return Err(Drop::NotAdmitted);
+        }
         let office = self.offices.get(&seat).ok_or(Drop::NobodyHere)?;
-        let (suite, key) = office.sealing.get(&header.sealing_key).ok_or(Drop::UnknownKey)?;
-        if *suite != header.suite || header.suite < self.gate.roster().suite_min {
+        let (suite, key) = office.keys.opener(&header.sealing_key, now.wall).ok_or(Drop::UnknownKey)?;
+        if suite != header.suite || header.suite < self.gate.roster().suite_min {
             return Err(Drop::UnknownKey);
         }
-        let key = Arc::clone(key);
         let opener = match self.remembered(&header.sender.clone(), header.context(), now.steady)? {
             Some(channel) => Opener::Channel(channel),
             None => Opener::Key(key),
         };
-        Ok((seat, Sealed { envelope, standing, generation: self.gate.generation(), opener }))
+        Ok((seat, Sealed { envelope, standing, before, generation: self.gate.generation(), opener }))
     }
 
-    fn standing(&self, connection: u64, sender: &PartyId, now: Now) -> Option<Arc<Standing>> {
+    fn standing(&self, connection: u64, sender: &PartyId, now: Now) -> Option<(Arc<Standing>, Option<Arc<Standing>>)> {
         if connection == crate::machine::Route::OWN {
             let office = self.offices.get(self.seats.get(sender)?)?;
             let credential = office.requester.identity().credential.as_deref();
-            return self.gate.own(sender, credential, now.wall, self.primitives.as_ref()).map(Arc::new);
+            let own = self.gate.own(sender, credential, now.wall, self.primitives.as_ref());
+            return own.map(|standing| (Arc::new(standing), None));
         }
-        self.links.get(&connection)?.standings.get(sender).map(Arc::clone)
+        let admitted = self.links.get(&connection)?.standings.get(sender)?;
+        Some((Arc::clone(&admitted.now), admitted.before.clone()))
     }
 
     /// The channel of an encapsulation seen before, counted against its bounds.
@@ -789,8 +876,9 @@ impl Host {
 
     fn answer(&mut self, connection: u64, id: u64, bytes: Vec<u8>, now: Steady, out: &mut Vec<Effect>) {
         let Some(waiting) = self.take_waiting(connection, id, now, out) else { return };
-        let pending = self.offices.get(&waiting.seat).and_then(|office| {
-            let pending = office.requester.pending(&waiting.exchange)?;
+        let gate = Arc::clone(&self.gate);
+        let pending = self.offices.get_mut(&waiting.seat).and_then(|office| {
+            let pending = office.requester.pending(&waiting.exchange, &gate)?;
             Some((waiting.seat, Work::OpenAnswer { pending, bytes }))
         });
         match pending {
@@ -849,6 +937,9 @@ impl Host {
                 {
                     context.channel = Some(channel);
                 }
+                if self.waits_for_news(route, opened.verified.request().roster, now.steady, out) {
+                    return None;
+                }
                 Some((seat, Event::Request(Box::new(opened.verified), route)))
             }
             Done::Dropped(route, sender, unfit) => {
@@ -857,7 +948,7 @@ impl Host {
                 None
             }
             Done::Admitted(connection, number, result) => {
-                self.admitted_on(connection, number, result, out);
+                self.admitted_on(connection, number, result, now, out);
                 None
             }
         }
@@ -877,15 +968,26 @@ impl Host {
         connection: u64,
         number: u64,
         result: Result<Arc<Standing>, NotAdmitted>,
+        now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let result = result.and_then(|standing| self.follows(standing, now.wall));
+        if let Ok(standing) = &result {
+            self.compare(connection, standing.named(), now.steady, out);
+        }
         let Some(link) = self.links.get_mut(&connection) else { return };
         match result {
             Ok(standing) if link.standings.len() < STANDINGS_PER_LINK_MAX => {
                 if link.standings.is_empty() && !link.outbound {
                     out.push(Effect::Admitted { connection });
                 }
-                link.standings.insert(standing.party().clone(), standing);
+                let party = standing.party().clone();
+                // What was signed before a renewal may still be under way.
+                let before = link.standings.remove(&party).and_then(|admitted| {
+                    let is_other = admitted.now.credential() != standing.credential();
+                    if is_other { Some(admitted.now) } else { admitted.before }
+                });
+                link.standings.insert(party, Admitted { now: standing, before });
                 send(out, connection, &Frame::Welcome(number));
             }
             Ok(_standing) => send(out, connection, &Frame::Sorry(number)),
@@ -906,60 +1008,24 @@ impl Host {
             out.push(Effect::Close { connection });
         }
     }
+}
 
-    // ── news ──
-
-    fn learn(&mut self, notice: &Notice, now: Now, out: &mut Vec<Effect>) {
-        match self.gate.learn(notice, now.wall, self.primitives.as_ref()) {
-            Ok(None) => {}
-            Err(_error) => out.push(Effect::Dropped(Drop::NoticeNotBelieved)),
-            Ok(Some(next)) => {
-                self.gate = Arc::new(next);
-                self.keep(notice);
-                self.withdraw_standings(now, out);
-                for connection in self.links.keys() {
-                    send(out, *connection, &Frame::Notice(notice.clone()));
-                }
-            }
-        }
-    }
-
-    /// Whoever no longer stands under the new gate is no longer admitted.
-    fn withdraw_standings(&mut self, now: Now, out: &mut Vec<Effect>) {
-        for (connection, link) in &mut self.links {
-            let was_admitted = !link.standings.is_empty();
-            link.standings.retain(|_party, standing| self.gate.still_stands(standing, now.wall));
-            if was_admitted && link.standings.is_empty() && !link.outbound {
-                self.strangers.push_back((now.steady.plus(limits::STRANGER_LIMIT), *connection));
-                out.push(Effect::Estranged { connection: *connection });
-            }
-        }
-    }
-
-    fn keep(&mut self, notice: &Notice) {
-        let bytes = cbor::encode(notice);
-        let rest = match notice {
-            Notice::Roster(link) => match link.claimed() {
-                Ok(roster) => roster.version.to_be_bytes().to_vec(),
-                Err(_error) => return,
-            },
-            Notice::Pulse(_bytes) => Vec::new(),
-            Notice::Statement(signed) | Notice::StatusList(signed) => claimed_party(signed),
-        };
-        let table = match notice {
-            Notice::Roster(_) => table::ROSTER,
-            Notice::Pulse(_) => table::PULSE,
-            Notice::Statement(_) => table::STATEMENT,
-            Notice::StatusList(_) => table::STATUS_LIST,
-        };
-        self.rows.push((table, rest, bytes));
-    }
-
-    fn keep_links(&mut self) {
-        for notice in self.gate.notices_since(0) {
-            self.keep(&notice);
-        }
-    }
+/// What the host whose first seat is `seat` remembers of credentials.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn remembered_credentials(
+    seat: Seat,
+    store: &Store,
+    now: Now,
+    dice: &mut dyn CryptoRng,
+) -> Result<Vec<Seen>, StoreError> {
+    let mut staged = Staged::new();
+    let batch = Batch::new(now, seat, store, &mut staged, dice)?;
+    let from = Key::new(seat, table::SUCCESSION, &[]);
+    let to = Key::new(seat, table::SUCCESSION.saturating_add(1), &[]);
+    let rows = batch.range(&from, &to, SEEN_MAX)?;
+    Ok(rows.iter().filter_map(|(_key, bytes)| cbor::decode(bytes).ok()).collect())
 }
 
 /// What the host whose first seat is `seat` learnt before it stopped, in the order to learn it again.
@@ -1020,12 +1086,6 @@ fn reply(out: &mut Vec<Effect>, connection: u64, frame: &Frame) {
     if connection != crate::machine::Route::OWN {
         send(out, connection, frame);
     }
-}
-
-/// A short name for whoever signed, for the key of a row.
-fn claimed_party(signed: &[u8]) -> Vec<u8> {
-    let key = crate::sign1::Unverified::parse(signed).map(|signed| signed.key());
-    key.map_or_else(|_error| Digest::of(signed).as_bytes().to_vec(), |key| key.as_bytes().to_vec())
 }
 
 impl core::fmt::Debug for Host {

@@ -25,6 +25,8 @@ pub mod roster;
 pub mod statement;
 pub mod status;
 pub mod credential;
+pub mod succession;
+pub mod keyring;
 pub mod gate;
 pub mod verify;
 pub mod wall;
@@ -51,6 +53,7 @@ pub mod binding;
 
 // ── machines ── who does what, in which order
 pub mod frame;
+pub mod news;
 pub mod machine;
 pub mod duty;
 pub mod requester;

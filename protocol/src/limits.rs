@@ -51,6 +51,12 @@ pub const PULSE_GRACE: Span = Span::from_h(72);
 pub const STATEMENT_LIFE: Span = Span::from_h(14 * 24);
 /// The longest life of a roster.
 pub const ROSTER_LIFE: Span = Span::from_h(30 * 24);
+/// How long a node goes on with the roster or the status list it has after the pulse named a newer one.
+pub const CATCH_UP: Span = Span::from_s(60);
+/// How long a question made under a newer roster than ours waits until we have that roster.
+pub const FETCH_WAIT: Span = Span::from_s(5);
+/// The most rosters handed out for one fetch; whoever lacks more fetches again.
+pub const LINKS_PER_FETCH_MAX: usize = 16;
 /// The most members of a roster.
 pub const MEMBERS_MAX: usize = 10_000;
 
@@ -94,3 +100,4 @@ const _: () = assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SIGNED_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(REQUEST_LIFE.ms() < REPLAY_ROW_LIFE.ms());
 const _: () = assert!(ATTEMPT_LIMIT.ms() < ASK_LIMIT.ms());
+const _: () = assert!(FETCH_WAIT.ms() < ASK_LIMIT.ms());

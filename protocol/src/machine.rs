@@ -350,7 +350,7 @@ pub struct Drafted {
 }
 
 /// All that opening one answer takes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pending {
     /// The exchange.
     pub exchange: ExchangeId,

@@ -65,6 +65,12 @@ pub trait SealingKey: Send + Sync {
     fn decapsulate(&self, enc: &[u8], info: &[u8]) -> Result<Box<dyn Channel>, Broken>;
 }
 
+impl core::fmt::Debug for dyn SealingKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// A signing key ready for use, so that deriving it is paid once and not for every message.
 pub trait SigningKey: Send + Sync {
     /// The public half (RFC 8032 §5.1.5).

@@ -24,9 +24,10 @@ use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
 use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, KeyUse, PublicKey};
+use crate::ledger::checkpoint::CheckpointError;
 use crate::ledger::leaf::LeafKind;
 use crate::ledger::origin::Origin;
-use crate::ledger::proof::VerifiedNotes;
+use crate::ledger::proof::{EvidenceError, VerifiedNotes};
 use crate::limits;
 use crate::machine::{
     Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
@@ -94,7 +95,11 @@ struct OpenExchange {
     question: Question,
     request: Request,
     named: Option<Arc<KnownNote>>,
+    /// The sealing key it is sealed to, and our key that signs it: an encapsulation belongs to both.
+    keys: (KeyId, PublicKey),
     sent: Option<Sent>,
+    /// The roster under which an answer came whose log key is none of it.
+    unsigned: Option<u32>,
     again: Steady,
 }
 
@@ -107,7 +112,7 @@ struct Sent {
 #[derive(Debug)]
 struct Channel {
     reuse: Reuse,
-    sealing_key: KeyId,
+    keys: (KeyId, PublicKey),
     since: Steady,
     messages: u32,
 }
@@ -160,9 +165,21 @@ impl Requester {
         self.identity.credential = Some(credential);
     }
 
-    /// What opens the answer of an exchange, for a worker.
-    pub fn pending(&self, exchange: &ExchangeId) -> Option<Arc<Pending>> {
-        let sent = self.exchanges.get(exchange)?.sent.as_ref()?;
+    /// Signs with this key from now on.
+    pub fn sign_with(&mut self, key: Arc<dyn SigningKey>) {
+        self.identity.signing_public = PublicKey::from_bytes(key.public());
+        self.identity.signing = key;
+    }
+
+    /// What opens the answer of an exchange, for a worker. Its receipt counts under the log keys that the roster
+    /// names now, whatever it named when the question was asked.
+    pub fn pending(&mut self, exchange: &ExchangeId, gate: &Gate) -> Option<Arc<Pending>> {
+        let open = self.exchanges.get_mut(exchange)?;
+        let sent = open.sent.as_mut()?;
+        let member = gate.roster().member(&open.to)?;
+        if sent.pending.logs != member.log {
+            Arc::make_mut(&mut sent.pending).logs.clone_from(&member.log);
+        }
         Some(Arc::clone(&sent.pending))
     }
 
@@ -182,7 +199,9 @@ impl Requester {
             Event::Sealed(exchange, drafted) => self.sealed(exchange, *drafted, gate, batch, out)?,
             Event::Answered(exchange, Ok(accepted)) => self.answered(exchange, *accepted, gate, batch, out)?,
             Event::Answered(exchange, Err(error)) => {
-                self.end_exchange(exchange, Failure::NotBelieved(error), batch, out)?;
+                if !self.asks_again(exchange, error, gate, batch) {
+                    self.end_exchange(exchange, Failure::NotBelieved(error), batch, out)?;
+                }
             }
             Event::Busy(exchange, span) => self.wait(exchange, span, batch),
             Event::Lost(exchange) => self.wait(exchange, LOST_AGAIN, batch),
@@ -415,10 +434,12 @@ impl Requester {
             header,
             sealing: sealing.public.clone(),
             signing: Arc::clone(&self.identity.signing),
-            reuse: self.reusable(to, sealing_key, now.steady),
+            reuse: self.reusable(to, (sealing_key, self.identity.signing_public), now.steady),
         };
+        let keys = (sealing_key, self.identity.signing_public);
         let again = now.steady.plus(limits::ATTEMPT_LIMIT);
-        let open = OpenExchange { ask: id, to: to.clone(), question, request, named, sent: None, again };
+        let open =
+            OpenExchange { ask: id, to: to.clone(), question, request, named, keys, sent: None, unsigned: None, again };
         self.exchanges.insert(exchange, open);
         self.expect(again);
         out.act(Action::Work(self.identity.seat, Box::new(Work::SealRequest(Box::new(draft)))));
@@ -437,13 +458,13 @@ impl Requester {
         Ok(self.heads.get(to).filter(|note| note.checkpoint.origin == origin).map(Arc::clone))
     }
 
-    /// An encapsulation to the same key that is neither too old nor used too often.
-    fn reusable(&mut self, to: &PartyId, sealing_key: KeyId, now: Steady) -> Option<Reuse> {
+    /// An encapsulation of the same two keys that is neither too old nor used too often.
+    fn reusable(&mut self, to: &PartyId, keys: (KeyId, PublicKey), now: Steady) -> Option<Reuse> {
         if self.identity.fresh_encapsulations {
             return None;
         }
         let channel = self.channels.get_mut(to)?;
-        let usable = channel.sealing_key == sealing_key
+        let usable = channel.keys == keys
             && now.since(channel.since) < limits::ENCAPSULATION_LIFE.minus(limits::SKEW)
             && channel.messages < limits::ENCAPSULATION_MESSAGES_MAX;
         if !usable {
@@ -493,13 +514,7 @@ impl Requester {
         let (seat, to) = (self.identity.seat, open.to.clone());
         // One that was used before is worn by as much: only a fresh one is remembered.
         if is_fresh && !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
-            let sealing = gate.statement(&to, now.wall).and_then(|said| {
-                said.sealing_key(self.identity.suite.max(gate.roster().suite_min), gate.roster().suite_min)
-            });
-            if let Some(sealing) = sealing {
-                let channel = Channel { reuse, sealing_key: sealing.id(), since: now.steady, messages: 1 };
-                self.channels.insert(to.clone(), channel);
-            }
+            self.channels.insert(to.clone(), Channel { reuse, keys: open.keys, since: now.steady, messages: 1 });
         }
         out.act(Action::Transmit { seat, to, exchange, bytes: outgoing.bytes });
         self.expect(again);
@@ -628,6 +643,22 @@ impl Requester {
         let input = pseudonym::input(&open.ask.person);
         let unblinding = Unblinding { public, input, blinds, evaluated: **point, proof: **proof };
         out.act(Action::Work(self.identity.seat, Box::new(Work::Unblind(id, Box::new(unblinding)))));
+    }
+
+    /// Our roster is newer than the one we asked under, and no longer names the log key: the member hears of
+    /// the newer one meanwhile and signs the same leaf with its new key. Once for each roster.
+    fn asks_again(&mut self, exchange: ExchangeId, error: AnswerError, gate: &Gate, batch: &Batch<'_>) -> bool {
+        let unsigned = AnswerError::Receipt(EvidenceError::Checkpoint(CheckpointError::Unsigned));
+        let version = gate.roster().version;
+        let Some(open) = self.exchanges.get_mut(&exchange).filter(|_open| error == unsigned) else { return false };
+        if version <= open.request.roster || open.unsigned == Some(version) {
+            return false;
+        }
+        open.unsigned = Some(version);
+        let again = batch.now().steady.plus(LOST_AGAIN);
+        open.again = again;
+        self.expect(again);
+        true
     }
 
     fn wait(&mut self, exchange: ExchangeId, span: Span, batch: &Batch<'_>) {

@@ -189,6 +189,14 @@ impl Link {
         if is_well_formed(&roster) { Ok(roster) } else { Err(RosterError::Malformed) }
     }
 
+    /// Whether this is a second roster of the version of `known`, signed by as many of the same signers: evidence
+    /// against them. The first roster has no second; another one names another network.
+    pub fn contradicts(&self, known: &Self, primitives: &dyn Primitives) -> bool {
+        let (Ok(other), Ok(roster)) = (self.claimed(), known.claimed()) else { return false };
+        let is_second = other.version == roster.version && other.network == roster.network && roster.version > 1;
+        is_second && self.digest() != known.digest() && self.is_signed_by(&roster.signers, primitives)
+    }
+
     /// Whether `signers.threshold` different keys of `signers` signed.
     fn is_signed_by(&self, signers: &Signers, primitives: &dyn Primitives) -> bool {
         let mut signed = BTreeSet::new();

@@ -135,6 +135,11 @@ impl Statement {
         if claimed.is_current(now) { Ok(claimed) } else { Err(StatementError::NotCurrent) }
     }
 
+    /// Reads a statement of our own, or one that was verified before.
+    pub fn own(bytes: &[u8]) -> Option<Self> {
+        cbor::decode(Unverified::parse(bytes).ok()?.claimed()).ok()
+    }
+
     /// Whether it holds at `now`.
     pub fn is_current(&self, now: Timestamp) -> bool {
         self.issued <= now.plus(limits::SKEW) && now < self.expires

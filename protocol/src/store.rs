@@ -246,6 +246,16 @@ impl Store {
         self.ledgers.get(&seat).map(|ledger| &ledger.head)
     }
 
+    /// Signs a seat's heads with another log key from now on, the newest at once. Its root stays the one that was
+    /// computed from the disk.
+    pub fn sign_with(&mut self, seat: Seat, log: Box<dyn SigningKey>) {
+        let Some(ledger) = self.ledgers.get_mut(&seat).filter(|ledger| ledger.log.public() != log.public()) else {
+            return;
+        };
+        ledger.head = sign(&ledger.origin, log.as_ref(), ledger.head.size, ledger.head.root);
+        ledger.log = log;
+    }
+
     /// Makes everything staged durable with one append and one sync, then writes rolls and index and
     /// signs the new heads. Nothing staged: nothing is written.
     ///

@@ -8,6 +8,10 @@ pub const PULSE: u8 = 2;
 pub const STATEMENT: u8 = 3;
 /// Status lists by issuer (host).
 pub const STATUS_LIST: u8 = 4;
+/// Second rosters of one version, by version: evidence (host).
+pub const FORK: u8 = 5;
+/// The newest credential seen of each organisation (host).
+pub const SUCCESSION: u8 = 6;
 /// Exchanges decided, by asker and exchange id.
 pub const REPLAY: u8 = 10;
 /// The same by time, for pruning; those of one commit in one row.

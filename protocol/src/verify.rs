@@ -18,6 +18,8 @@ pub struct Sealed {
     pub envelope: Envelope,
     /// Whoever was admitted on the connection it came by.
     pub standing: Arc<Standing>,
+    /// The same party as it was admitted there before, for what it signed before its keys or credential changed.
+    pub before: Option<Arc<Standing>>,
     /// The generation of the gate that gave the standing.
     pub generation: u64,
     /// What opens it.
@@ -82,7 +84,9 @@ impl Sealed {
         };
         let signed = self.envelope.open(channel.as_ref()).map_err(|_error| Unfit::DoesNotOpen)?;
         let signed = Unverified::parse(&signed).map_err(|_error| Unfit::Malformed)?;
-        let key = self.standing.signing_key(header.signing_key).ok_or(Unfit::Misaddressed)?;
+        let candidates: Vec<_> = std::iter::once(self.standing).chain(self.before).collect();
+        let key = candidates.iter().find_map(|standing| standing.signing_key(header.signing_key));
+        let key = key.ok_or(Unfit::Misaddressed)?;
         if signed.key() != header.signing_key {
             return Err(Unfit::Misaddressed);
         }
@@ -93,13 +97,15 @@ impl Sealed {
         if !request.is_within_bounds() {
             return Err(Unfit::Malformed);
         }
-        let addressed = request.sender == header.sender
-            && request.sender == *self.standing.party()
-            && request.recipient == header.recipient
-            && request.credential == self.standing.credential();
-        if !addressed {
+        if request.sender != header.sender || request.recipient != header.recipient {
             return Err(Unfit::Misaddressed);
         }
+        let standing = candidates.into_iter().find(|standing| {
+            request.sender == *standing.party()
+                && request.credential == standing.credential()
+                && standing.signing_key(header.signing_key).is_some()
+        });
+        let standing = standing.ok_or(Unfit::Misaddressed)?;
         let digest = self.envelope.digest();
         let answer_secret = envelope::answer_secret(channel.as_ref(), &digest);
         let context = header.context();
@@ -107,7 +113,7 @@ impl Sealed {
             request,
             digest,
             signing_key: header.signing_key,
-            standing: self.standing,
+            standing,
             generation: self.generation,
             answer_secret,
         };

@@ -40,6 +40,7 @@ use protocol::id::handle::Handle;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::index::{Changes, Index, IndexError, Row};
 use protocol::key::{KeyId, KeyUse, PublicKey};
+use protocol::keyring::Keyring;
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::ledger::origin::Origin;
@@ -229,15 +230,15 @@ impl Receiver {
         let gate = Gate::begin(chain, vec![Arc::new(link)]);
         let list = Notice::StatusList(lines.bytes("status list").into());
         let gate = gate.learn(&list, now.wall, &Real).unwrap().unwrap();
-        let mut sealing = BTreeMap::new();
+        let mut keys = Keyring::default();
         for (suite, name) in [(Suite::X25519, "sealing secret x25519"), (Suite::XWing, "sealing secret x-wing")] {
             let key = Real.sealing_key(suite, &lines.secret(name)).unwrap();
-            sealing.insert(KeyId::of(KeyUse::sealing(suite), &key.public()), (suite, key.into()));
+            keys.hold(suite, key.into(), None);
         }
         let office = Office {
             requester: Requester::new(identity(lines.one("recipient").unwrap())),
             machine: None,
-            sealing,
+            keys,
             statement: None,
             cosigning: None,
         };

@@ -15,11 +15,12 @@ use protocol::host::Office;
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::key::PublicKey;
+use protocol::keyring::{Keyring, Pair};
 use protocol::ledger::origin::Origin;
 use protocol::limits;
 use protocol::municipality::Municipality;
 use protocol::policy::judge::Judge;
-use protocol::primitives::{Primitives, Secret, Suite};
+use protocol::primitives::{Primitives, SealingKey, Secret, Suite};
 use protocol::pseudonymiser::Pseudonymiser;
 use protocol::requester::{Identity, Requester};
 use protocol::roster::{Chain, IssuerLimits, Link, Member, Roster, Signers};
@@ -31,21 +32,19 @@ use protocol::witness::{self, Cosigning, Witness};
 
 use crate::seed;
 
-/// The secrets of one organisation.
+/// The secrets of one organisation that do not change, and the keys that do, generation by generation.
 #[derive(Debug)]
 pub struct Keys {
-    /// Connections.
-    pub transport: PublicKey,
-    /// Requests and statements.
-    pub signing: Secret,
-    /// The public half.
-    pub signing_public: PublicKey,
-    /// Checkpoints.
-    pub log: Secret,
-    /// The public half.
-    pub log_public: PublicKey,
-    /// Requests sealed to it.
-    pub sealing: Secret,
+    /// Connections: in use, and then the one that follows or the one before.
+    pub transport: Vec<PublicKey>,
+    /// Requests and statements; the roster says which is in use, and an office's or hospital's own turn.
+    pub signing: Vec<Pair>,
+    /// Checkpoints; the roster says which is in use.
+    pub log: Vec<Pair>,
+    /// The generation of what is sealed to it.
+    pub sealing: u32,
+    /// The generation of an office's or hospital's signing key.
+    pub turn: usize,
     /// Persons in its index.
     pub label: Secret,
     /// The oblivious function.
@@ -61,7 +60,7 @@ pub struct Founding {
     suite: Suite,
     began: Timestamp,
     roster: Roster,
-    link: Link,
+    links: Vec<Link>,
     keys: BTreeMap<PartyId, Keys>,
     signers: Vec<Secret>,
     serials: BTreeMap<PartyId, u64>,
@@ -80,6 +79,8 @@ pub struct Plan {
 const ISSUERS: [(&str, PartyKind); 2] = [("issuer:1", PartyKind::Office), ("issuer:2", PartyKind::Hospital)];
 /// How long a founded network's signed objects hold.
 const LIFE: Span = Span::from_h(24);
+/// How many generations of each key there are from the beginning.
+const GENERATIONS: u32 = 5;
 /// How often heads are cosigned.
 const COSIGN_EVERY: Span = Span::from_s(10);
 
@@ -98,12 +99,41 @@ impl Founding {
         let link = sign(&roster, &signers, primitives.as_ref());
         let serials =
             plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), serial)).collect();
-        Self { seed, primitives, suite, began, roster, link, keys, signers, serials }
+        Self { seed, primitives, suite, began, roster, links: vec![link], keys, signers, serials }
     }
 
     /// The network's name.
     pub fn network(&self) -> Digest {
-        self.link.digest()
+        self.links.first().map_or(Digest::from_bytes([0; 32]), Link::digest)
+    }
+
+    /// The newest roster.
+    pub const fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The authority signs the next version, made by `edit` of the newest.
+    pub fn next_roster(&mut self, now: Timestamp, edit: &dyn Fn(&mut Roster)) -> Notice {
+        let (roster, link) = self.draft(now, edit);
+        self.roster = roster;
+        self.links.push(link.clone());
+        Notice::Roster(link)
+    }
+
+    /// The authority's signers sign a next version that they keep to themselves.
+    pub fn hidden_roster(&self, now: Timestamp, edit: &dyn Fn(&mut Roster)) -> Notice {
+        Notice::Roster(self.draft(now, edit).1)
+    }
+
+    fn draft(&self, now: Timestamp, edit: &dyn Fn(&mut Roster)) -> (Roster, Link) {
+        let mut roster = self.roster.clone();
+        roster.network = Some(self.network());
+        roster.version = roster.version.saturating_add(1);
+        (roster.issued, roster.expires) = (now, now.plus(limits::ROSTER_LIFE));
+        roster.signers = roster.next_signers.clone();
+        edit(&mut roster);
+        let link = sign(&roster, &self.signers, self.primitives.as_ref());
+        (roster, link)
     }
 
     /// The keys of an organisation.
@@ -111,10 +141,65 @@ impl Founding {
         self.keys.get(party)
     }
 
+    /// The signing key an organisation uses by what roster or credential say now.
+    fn signing(&self, party: &PartyId) -> Option<&Pair> {
+        let keys = self.keys.get(party)?;
+        match self.roster.member(party) {
+            Some(member) => {
+                member.signing.iter().find_map(|public| keys.signing.iter().find(|pair| pair.public == *public))
+            }
+            None => keys.signing.get(keys.turn),
+        }
+    }
+
+    /// An organisation makes its next sealing key; its next statement names that one only.
+    pub fn rotate_sealing(&mut self, party: &PartyId) -> Option<Arc<dyn SealingKey>> {
+        let keys = self.keys.get_mut(party)?;
+        keys.sealing = keys.sealing.saturating_add(1);
+        self.sealing(party)
+    }
+
+    /// The suite of all sealing keys.
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    fn sealing(&self, party: &PartyId) -> Option<Arc<dyn SealingKey>> {
+        let generation = self.keys.get(party)?.sealing;
+        let secret = secret(self.seed, party, "sealing", generation);
+        Some(self.primitives.sealing_key(self.suite, &secret).ok()?.into())
+    }
+
+    /// An organisation names the transport key that will follow.
+    pub fn announce_transport(&mut self, party: &PartyId) {
+        let secret = secret(self.seed, party, "transport", 1);
+        let next = PublicKey::from_bytes(self.primitives.signing_public(&secret));
+        if let Some(keys) = self.keys.get_mut(party) {
+            keys.transport.push(next);
+        }
+    }
+
+    /// The announced transport key takes the place of the one in use, which stays named behind it.
+    pub fn swap_transport(&mut self, party: &PartyId) {
+        if let Some(keys) = self.keys.get_mut(party) {
+            keys.transport.rotate_left(1);
+        }
+    }
+
+    /// An office or hospital goes `turns` signing keys on; its next credential has a serial number of its own.
+    pub fn turn_signing(&mut self, party: &PartyId, turns: usize) {
+        if let Some(keys) = self.keys.get_mut(party) {
+            keys.turn = keys.turn.saturating_add(turns);
+        }
+        let last = self.serials.values().max().copied().unwrap_or(0);
+        self.serials.insert(party.clone(), last.saturating_add(1));
+    }
+
     /// A fresh gate as every node begins with.
     pub fn gate(&self) -> Option<Gate> {
-        let chain = Chain::begin(self.network(), &self.link, self.primitives.as_ref()).ok()?;
-        Some(Gate::begin(chain, vec![Arc::new(self.link.clone())]))
+        let first = self.links.first()?;
+        let chain = Chain::begin(self.network(), first, self.primitives.as_ref()).ok()?;
+        Some(Gate::begin(chain, vec![Arc::new(first.clone())]))
     }
 
     /// What the authority and the issuer publish at `now`: pulse and status list, with these serials revoked.
@@ -123,7 +208,7 @@ impl Founding {
         let pulse = Pulse {
             network: self.network(),
             roster: self.roster.version,
-            digest: self.network(),
+            digest: self.links.last().map_or(self.network(), Link::digest),
             lists: ISSUERS.map(|(name, _kind)| (party(name), number)).to_vec(),
             issued: now,
             expires: now.plus(LIFE),
@@ -138,8 +223,8 @@ impl Founding {
                 expires: now.plus(LIFE),
                 revoked: revoked.to_vec(),
             };
-            if let Some(keys) = self.keys.get(&list.issuer) {
-                let signed = list.sign(self.primitives.as_ref(), &keys.signing_public, &keys.signing);
+            if let Some(pair) = self.signing(&list.issuer) {
+                let signed = list.sign(self.primitives.as_ref(), &pair.public, &pair.secret);
                 notices.push(Notice::StatusList(signed.into()));
             }
         }
@@ -155,7 +240,7 @@ impl Founding {
     pub fn statement(&self, party: &PartyId, now: Timestamp) -> Option<Vec<u8>> {
         let keys = self.keys.get(party)?;
         self.roster.member(party)?;
-        let sealing = self.primitives.sealing_key(self.suite, &keys.sealing).ok()?;
+        let (sealing, pair) = (self.sealing(party)?, self.signing(party)?);
         let statement = Statement {
             network: self.network(),
             party: party.clone(),
@@ -163,10 +248,10 @@ impl Founding {
             issued: now,
             expires: now.plus(LIFE),
             sealing: vec![SealingPublic { suite: self.suite, public: sealing.public() }],
-            transport: vec![keys.transport],
+            transport: keys.transport.clone(),
             addresses: vec![format!("/simulated/{party}")],
         };
-        Some(statement.sign(self.primitives.as_ref(), &keys.signing_public, &keys.signing))
+        Some(statement.sign(self.primitives.as_ref(), &pair.public, &pair.secret))
     }
 
     /// A holder's credential.
@@ -174,22 +259,23 @@ impl Founding {
         let keys = self.keys.get(party)?;
         let (issuer, _kind) = ISSUERS.into_iter().find(|(_name, kind)| *kind == party.kind())?;
         let issuer = super::founding::party(issuer);
-        let issuing = self.keys.get(&issuer)?;
+        let issuing = self.signing(&issuer)?;
+        let next = keys.signing.get(keys.turn.saturating_add(1))?;
         let credential = Credential {
             network: self.network(),
             party: party.clone(),
             name: party.to_string(),
             services: services.to_vec(),
-            signing: keys.signing_public,
-            next_signing: Digest::of(b"not made yet"),
-            transport: vec![keys.transport],
-            log: keys.log_public,
+            signing: self.signing(party)?.public,
+            next_signing: next.public.digest(),
+            transport: keys.transport.clone(),
+            log: keys.log.first()?.public,
             issuer,
             serial: self.serial(party)?,
             issued: now,
             expires: now.plus(limits::CREDENTIAL_LIFE),
         };
-        Some(credential.sign(self.primitives.as_ref(), &issuing.signing_public, &issuing.signing))
+        Some(credential.sign(self.primitives.as_ref(), &issuing.public, &issuing.secret))
     }
 
     /// An organisation as a host serves it, and who signs its ledger.
@@ -203,28 +289,34 @@ impl Founding {
     ) -> Option<(Office, Signer)> {
         let keys = self.keys.get(party)?;
         let origin = Origin::new(&self.network(), party, 1);
-        let is_member = self.roster.member(party).is_some();
+        let member = self.roster.member(party);
+        let is_member = member.is_some();
+        let signing = self.signing(party)?;
         let identity = Identity {
             seat,
             party: party.clone(),
-            signing: self.primitives.signing_key(&keys.signing).into(),
-            signing_public: keys.signing_public,
+            signing: self.primitives.signing_key(&signing.secret).into(),
+            signing_public: signing.public,
             credential: if is_member { None } else { Some(self.credential(party, services, now)?) },
             label: keys.label.clone(),
             suite: self.suite,
             fresh_encapsulations: false,
             life: limits::REQUEST_LIFE,
         };
-        let sealing = self.primitives.sealing_key(self.suite, &keys.sealing).ok()?;
-        let id = SealingPublic { suite: self.suite, public: sealing.public() }.id();
+        let mut ring = Keyring::new(keys.signing.clone(), keys.log.clone());
+        ring.hold(self.suite, self.sealing(party)?, None);
+        let log = match member {
+            Some(member) => ring.log(&member.log)?.secret.clone(),
+            None => keys.log.first()?.secret.clone(),
+        };
         let office = Office {
             requester: Requester::new(identity),
             machine: self.machine(seat, party, keys, &origin, steady),
-            sealing: BTreeMap::from([(id, (self.suite, sealing.into()))]),
+            keys: ring,
             statement: self.statement(party, now),
             cosigning: is_member.then(|| Cosigning::new(seat, COSIGN_EVERY, steady)),
         };
-        Some((office, Signer { seat, origin, log_secret: keys.log.clone() }))
+        Some((office, Signer { seat, origin, log_secret: log }))
     }
 
     fn machine(
@@ -270,20 +362,25 @@ pub fn party(text: &str) -> PartyId {
     party.unwrap_or_else(|| unreachable!())
 }
 
+fn secret(seed: u64, party: &PartyId, what: &str, generation: u32) -> Secret {
+    let name = if generation == 0 { format!("{party} {what}") } else { format!("{party} {what} {generation}") };
+    Secret::random(&mut seed::stream(seed, &name))
+}
+
 fn keys(seed: u64, party: &PartyId, primitives: &dyn Primitives) -> Keys {
-    let secret = |what: &str| Secret::random(&mut seed::stream(seed, &format!("{party} {what}")));
+    let secret = |what: &str, generation| secret(seed, party, what, generation);
     let public = |secret: &Secret| PublicKey::from_bytes(primitives.signing_public(secret));
-    let (signing, log) = (secret("signing"), secret("log"));
+    let pair = |secret: Secret| Pair { public: public(&secret), secret };
+    let pairs = |what: &str| (0..GENERATIONS).map(|generation| pair(secret(what, generation))).collect();
     Keys {
-        transport: public(&secret("transport")),
-        signing_public: public(&signing),
-        log_public: public(&log),
-        signing,
-        log,
-        sealing: secret("sealing"),
-        label: secret("label"),
-        oblivious: secret("oblivious"),
-        cosigning: secret("cosigning"),
+        transport: vec![public(&secret("transport", 0))],
+        signing: pairs("signing"),
+        log: pairs("log"),
+        sealing: 0,
+        turn: 0,
+        label: secret("label", 0),
+        oblivious: secret("oblivious", 0),
+        cosigning: secret("cosigning", 0),
     }
 }
 
@@ -295,8 +392,8 @@ fn member(party: &PartyId, keys: &BTreeMap<PartyId, Keys>, primitives: &dyn Prim
     Member {
         party: party.clone(),
         name: party.to_string(),
-        signing: own.map(|keys| keys.signing_public).into_iter().collect(),
-        log: own.map(|keys| keys.log_public).into_iter().collect(),
+        signing: own.and_then(|keys| keys.signing.first()).map(|pair| pair.public).into_iter().collect(),
+        log: own.and_then(|keys| keys.log.first()).map(|pair| pair.public).into_iter().collect(),
         epoch: 1,
         insurers: insurers.into_iter().collect(),
         participates_from: Date::MIN,

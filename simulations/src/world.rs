@@ -59,6 +59,8 @@ pub struct World {
     drops: Vec<(PartyId, protocol::host::Drop)>,
     /// How far the wall clocks of some hosts are from the world's, in milliseconds.
     clocks: BTreeMap<PartyId, i64>,
+    destroyed: Vec<(PartyId, protocol::key::KeyId)>,
+    asleep: BTreeMap<PartyId, Asleep>,
     tamper: Option<Tamper>,
 }
 
@@ -66,6 +68,13 @@ pub struct World {
 struct Place {
     host: Host,
     store: Store,
+    disk: FalseDisk,
+    index: FalseIndex,
+    services: Vec<protocol::code::service::ServiceKind>,
+}
+
+/// What is left of a host that does not run.
+struct Asleep {
     disk: FalseDisk,
     index: FalseIndex,
     services: Vec<protocol::code::service::ServiceKind>,
@@ -112,6 +121,8 @@ impl World {
             alarms: Vec::new(),
             drops: Vec::new(),
             clocks: BTreeMap::new(),
+            destroyed: Vec::new(),
+            asleep: BTreeMap::new(),
             tamper: None,
         };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
@@ -163,6 +174,29 @@ impl World {
         serials.sort_unstable();
         self.tell_everyone(&serials, number);
         self.run();
+    }
+
+    /// Hands a signed object to some only.
+    pub fn tell(&mut self, parties: &[PartyId], notice: &protocol::gate::Notice) {
+        for party in parties {
+            self.push(0, party, Input::Notice(notice.clone()));
+        }
+        self.run();
+    }
+
+    /// Whom a host believes.
+    pub fn gate(&self, party: &PartyId) -> Option<Arc<protocol::gate::Gate>> {
+        self.hosts.get(party).map(|place| Arc::clone(place.host.gate()))
+    }
+
+    /// The signing key a host uses.
+    pub fn signs_with(&self, party: &PartyId) -> Option<PublicKey> {
+        Some(self.hosts.get(party)?.host.identity(SEAT)?.signing_public)
+    }
+
+    /// Authority, issuers and all keys.
+    pub const fn founding_mut(&mut self) -> &mut Founding {
+        &mut self.founding
     }
 
     /// Feeds a municipality import lines.
@@ -241,7 +275,40 @@ impl World {
     /// # Errors
     /// [`StoreError`] if its store does not open.
     pub fn crash(&mut self, party: &PartyId) -> Result<(), StoreError> {
-        let Some(place) = self.hosts.remove(party) else { return Ok(()) };
+        let Some(asleep) = self.take_down(party) else { return Ok(()) };
+        asleep.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
+        asleep.disk.revive();
+        self.start(party, asleep.services, asleep.disk, asleep.index)?;
+        for notice in self.founding.notices(self.wall(), &[], 1) {
+            self.push(0, party, Input::Notice(notice));
+        }
+        self.run();
+        Ok(())
+    }
+
+    /// A host stops in good order.
+    pub fn stop(&mut self, party: &PartyId) {
+        if let Some(asleep) = self.take_down(party) {
+            self.asleep.insert(party.clone(), asleep);
+        }
+    }
+
+    /// A host that stopped starts again with what it knew, and meets the others anew.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn start_again(&mut self, party: &PartyId, meets: &PartyId) -> Result<(), StoreError> {
+        let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
+        self.start(party, asleep.services, asleep.disk, asleep.index)?;
+        if let Some(peer) = self.founding.keys(meets).and_then(|keys| keys.transport.first()).copied() {
+            self.push(0, party, Input::Meet { peer, addresses: Vec::new() });
+        }
+        self.run();
+        Ok(())
+    }
+
+    fn take_down(&mut self, party: &PartyId) -> Option<Asleep> {
+        let place = self.hosts.remove(party)?;
         let cut: Vec<_> =
             self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();
         for wire in cut {
@@ -251,16 +318,59 @@ impl World {
             }
         }
         self.queue.retain(|_at, (to, _input)| to != party);
-        drop(place.host);
-        drop(place.store);
-        place.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
-        place.disk.revive();
-        self.start(party, place.services, place.disk, place.index)?;
-        for notice in self.founding.notices(self.wall(), &[], 1) {
-            self.push(0, party, Input::Notice(notice));
+        self.by_peer.retain(|_peer, owner| owner != party);
+        Some(Asleep { disk: place.disk, index: place.index, services: place.services })
+    }
+
+    /// A member signs its statement anew; an office or hospital is given a credential anew.
+    pub fn renew(&mut self, party: &PartyId) {
+        let wall = self.wall();
+        let services = self.hosts.get(party).map(|place| place.services.clone()).unwrap_or_default();
+        let statement = self.founding.statement(party, wall).map(|bytes| Input::Statement(SEAT, bytes));
+        let renewed = statement.or_else(|| {
+            let bytes = self.founding.credential(party, &services, wall)?;
+            Some(Input::Credential(SEAT, bytes))
+        });
+        if let Some(renewed) = renewed {
+            self.push(0, party, renewed);
         }
-        self.run();
-        Ok(())
+    }
+
+    /// A host makes a fresh sealing key and says so.
+    pub fn rotate_sealing(&mut self, party: &PartyId) {
+        if let Some(key) = self.founding.rotate_sealing(party) {
+            self.push(0, party, Input::Hold(SEAT, self.founding.suite(), key));
+            self.renew(party);
+        }
+    }
+
+    /// Sealing keys that hosts let go of so far.
+    pub fn destroyed(&self) -> &[(PartyId, protocol::key::KeyId)] {
+        &self.destroyed
+    }
+
+    /// Lets time pass in which nobody does anything.
+    pub const fn sleep(&mut self, span: Span) {
+        self.now = self.now.saturating_add(span.ms());
+    }
+
+    /// Asks without waiting for the end; [`World::ending`] has it later.
+    pub fn begin_ask(&mut self, who: &PartyId, ask: Ask) -> AskId {
+        let id = self.ask_id();
+        self.push(0, who, Input::Ask(SEAT, id, ask));
+        id
+    }
+
+    /// Lets only so much time pass, whatever is under way.
+    pub fn pass(&mut self, span: Span) {
+        let end = self.now.saturating_add(span.ms());
+        while self.step_until(end) {}
+        self.now = end;
+    }
+
+    /// How an ask ended, once.
+    pub fn ending(&mut self, ask: AskId) -> Option<Ending> {
+        self.endings.remove(&ask)
     }
 
     fn start(
@@ -277,12 +387,13 @@ impl World {
             StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
         let doors = (Box::new(disk.clone()), Box::new(index.clone()));
         let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
-        let host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
-        if let Some(keys) = self.founding.keys(party) {
-            self.by_peer.insert(keys.transport, party.clone());
+        let mut host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
+        if let Some(peer) = self.founding.keys(party).and_then(|keys| keys.transport.first()) {
+            self.by_peer.insert(*peer, party.clone());
         }
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
         let notices = protocol::host::remembered_notices(SEAT, &store, now, &mut dice)?;
+        host.recall(protocol::host::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
         self.hosts.insert(party.clone(), Place { host, store, disk, index, services });
         for notice in notices {
             self.push(0, party, Input::Notice(notice));
@@ -403,6 +514,7 @@ impl World {
             }
             Effect::Alarm(what) => self.alarms.push((party.clone(), what)),
             Effect::Dropped(reason) => self.drops.push((party.clone(), reason)),
+            Effect::Destroyed(_seat, key) => self.destroyed.push((party.clone(), key)),
             Effect::Count(_) | Effect::Admitted { .. } | Effect::Estranged { .. } => {}
         }
     }
@@ -422,7 +534,7 @@ impl World {
     }
 
     fn dial(&mut self, from: &PartyId, peer: PublicKey, after_ms: u64) {
-        let own = self.founding.keys(from).map(|keys| keys.transport);
+        let own = self.founding.keys(from).and_then(|keys| keys.transport.first()).copied();
         let (Some(to), Some(own)) = (self.by_peer.get(&peer).cloned(), own) else {
             self.push(after_ms, from, Input::Unreachable { peer });
             return;
@@ -437,6 +549,12 @@ impl World {
         let after = after_ms.saturating_add(WIRE_MS);
         self.push(after, &to, Input::Opened { connection: wire, peer: own, outbound: false });
         self.push(after, from, Input::Opened { connection: wire, peer, outbound: true });
+    }
+
+    /// Cuts a wire.
+    pub fn cut(&mut self, wire: u64) {
+        self.close(wire);
+        self.run();
     }
 
     fn close(&mut self, connection: u64) {

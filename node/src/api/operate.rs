@@ -74,6 +74,14 @@ pub(super) async fn credential(
     Ok(Json(json!({ "renewed": true, "kept": is_kept })))
 }
 
+/// `POST /v1/sealing/rotate?seat=`: new sealing keys of a member, and a statement that names them.
+pub(super) async fn rotate(State(desk): State<Arc<Desk>>, RawQuery(text): RawQuery) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let rotated = desk.wish(|waits| Local::Rotate(seat, waits)).await?;
+    Ok(Json(json!({ "rotated": rotated })))
+}
+
 /// `GET /v1/status`.
 pub(super) async fn status(State(desk): State<Arc<Desk>>) -> Result<Json<Value>, Trouble> {
     let status = desk.wish(Local::Status).await?;

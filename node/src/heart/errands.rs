@@ -3,11 +3,13 @@
 
 use protocol::host::{Effect, Input};
 use protocol::key::PublicKey;
-use protocol::store::StoreError;
+use protocol::machine::Event;
 use protocol::store::scrub::Scrubbed;
+use protocol::store::{Seat, StoreError};
 use protocol::time::{Now, Span, Steady};
 
 use super::{Beat, Contact};
+use crate::assemble::Renewal;
 
 /// How often figures are shown and the disk is looked at.
 const LOOK_EVERY: Span = Span::from_s(1);
@@ -37,6 +39,8 @@ pub(super) struct Errands {
     page: Option<usize>,
     in_snapshot: bool,
     dials: Vec<Dial>,
+    /// The generation of the gate for which keys were looked up.
+    keys_of: u64,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,7 @@ impl Errands {
             page: None,
             in_snapshot: false,
             dials: contacts.iter().map(dial).collect(),
+            keys_of: 0,
         }
     }
 }
@@ -80,16 +85,38 @@ impl Beat {
         let gate = std::sync::Arc::clone(self.heart.host.gate());
         // Nothing of this is an event: statements and dials are notices and effects.
         let mut events = Vec::new();
-        for (seat, signed) in self.heart.statements.renew(&gate, now.wall) {
-            tracing::info!(seat = seat.number(), "a statement was renewed");
-            self.receive(Input::Statement(seat, signed), now, &mut events);
+        if self.errands.keys_of != gate.generation() {
+            // A roster may have put keys in use that were made since this process began.
+            self.errands.keys_of = gate.generation();
+            for seat in self.heart.host.lacking_keys() {
+                self.follow(seat, now, &mut events);
+            }
+        }
+        for renewal in self.heart.statements.renew(&gate, now.wall) {
+            self.say(renewal, now, &mut events);
         }
         self.dial(now, &mut events);
         if events.is_empty() { Ok(()) } else { self.turn(events, now) }
     }
 
+    /// Lets the host have the keys that lie in a seat's file by now.
+    pub(super) fn follow(&mut self, seat: Seat, now: Now, events: &mut Vec<(Seat, Event)>) {
+        let (signing, log) = self.heart.statements.pairs(seat);
+        self.receive(Input::Follow(seat, signing, log), now, events);
+    }
+
+    /// Makes a renewed statement known, and first the sealing keys it names.
+    pub(super) fn say(&mut self, renewal: Renewal, now: Now, events: &mut Vec<(Seat, Event)>) {
+        let Renewal { seat, fresh, signed } = renewal;
+        tracing::info!(seat = seat.number(), sealing_keys = fresh.len(), "a statement was renewed");
+        for (suite, key) in fresh {
+            self.receive(Input::Hold(seat, suite, key), now, events);
+        }
+        self.receive(Input::Statement(seat, signed), now, events);
+    }
+
     /// Dials each contact that is not connected, more and more seldom.
-    fn dial(&mut self, now: Now, events: &mut Vec<(protocol::store::Seat, protocol::machine::Event)>) {
+    fn dial(&mut self, now: Now, events: &mut Vec<(Seat, Event)>) {
         let mut due = Vec::new();
         for dial in &mut self.errands.dials {
             let is_connected = self.connections.values().any(|(_connection, peer)| *peer == dial.contact.peer);

@@ -45,6 +45,8 @@ pub enum Local {
     Affected(Seat, PartyId, (Timestamp, u64), Sender<Vec<Touched>>),
     /// To know whether something can be sealed to a member.
     Knows(PartyId, Sender<bool>),
+    /// To make new sealing keys of a member at once; answered with whether it did.
+    Rotate(Seat, Sender<bool>),
     /// To see how the node is.
     Status(Sender<Status>),
 }
@@ -95,6 +97,11 @@ impl Beat {
                 tell(waits, told.map(drop).map_err(|error| error.to_string()));
             }
             Local::Credential(seat, bytes, waits) => {
+                let named = Credential::own(&bytes).map(|credential| credential.signing);
+                if named.is_some_and(|signing| !self.heart.host.can_sign_with(seat, &signing)) {
+                    // Its key may have been made since this process began.
+                    self.follow(seat, now, events);
+                }
                 let checked = self.check_credential(seat, &bytes, now);
                 if checked.is_ok() {
                     self.receive(Input::Credential(seat, bytes), now, events);
@@ -115,6 +122,15 @@ impl Beat {
             Local::Knows(party, waits) => {
                 tell(waits, self.heart.host.gate().statement(&party, now.wall).is_some());
             }
+            Local::Rotate(seat, waits) => {
+                let gate = std::sync::Arc::clone(self.heart.host.gate());
+                let renewal = self.heart.statements.rotate_now(seat, &gate, now.wall);
+                let is_made = renewal.as_ref().is_some_and(|renewal| !renewal.fresh.is_empty());
+                if let Some(renewal) = renewal {
+                    self.say(renewal, now, events);
+                }
+                tell(waits, is_made);
+            }
             Local::Status(waits) => tell(waits, self.status(now)),
         }
         Ok(())
@@ -134,9 +150,8 @@ impl Beat {
             return Err("他の組織の資格証です / it is another organisation's".to_owned());
         }
         let own = self.heart.network.peer_key();
-        let signing = self.heart.host.identity(seat).map(|identity| identity.signing_public);
-        let is_for_our_keys =
-            signing == Some(credential.signing) && credential.transport.iter().any(|key| *key.as_bytes() == own.0);
+        let is_for_our_keys = self.heart.host.can_sign_with(seat, &credential.signing)
+            && credential.transport.iter().any(|key| *key.as_bytes() == own.0);
         if is_for_our_keys {
             Ok(())
         } else {

@@ -96,7 +96,7 @@ impl Laptop {
         let office = Office {
             requester: Requester::new(identity),
             machine: None,
-            sealing: BTreeMap::new(),
+            keys: protocol::keyring::Keyring::default(),
             statement: None,
             cosigning: None,
         };
@@ -266,6 +266,7 @@ impl Laptop {
                     self.endings.insert(id, *ending);
                 }
                 Effect::Imported(..)
+                | Effect::Destroyed(..)
                 | Effect::Alarm(_)
                 | Effect::Count(_)
                 | Effect::Dropped(_)
