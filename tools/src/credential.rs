@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::application::{Application, SignedApplication};
 use crate::authority::{hex, list_name};
 use crate::message::{Code, Report, Trouble};
-use crate::{chain, files, seat};
+use crate::{authority, chain, files, seat};
 
 /// The issuer's memory.
 pub const REGISTRY: &str = "registry.json";
@@ -78,7 +78,7 @@ struct Organisation {
     next_signing: String,
     applied_ms: u64,
     revoked: bool,
-    /// Signing keys that were revoked with it; none of them comes back.
+    /// Signing keys that were revoked with it or have been followed by another; none of them comes back.
     spent: Vec<String>,
     credentials: Vec<Line>,
 }
@@ -156,6 +156,7 @@ impl Desk {
             return Err(refused("有効期間は24時間以内です / at most 24 hours"));
         }
         self.allow(&application, entry).map_err(refused)?;
+        self.allow_next(&application).map_err(refused)?;
         let credential = Credential {
             network: self.chain.network(),
             party: application.party.clone(),
@@ -264,6 +265,20 @@ impl Desk {
         }
     }
 
+    /// The key announced must be one that was never used.
+    fn allow_next(&self, application: &Application) -> Result<(), &'static str> {
+        let organisation = self.registry.organisations.get(&application.party.to_string());
+        let is_spent = organisation.is_some_and(|known| {
+            let digest = |key: &String| authority::key(key).ok().map(|key| key.digest());
+            known.spent.iter().any(|key| digest(key) == Some(application.next_signing))
+        });
+        if is_spent || application.next_signing == application.signing.digest() {
+            Err("予告する次の鍵は、使ったことのない鍵にしてください / the next key must be one never used")
+        } else {
+            Ok(())
+        }
+    }
+
     fn remember(&mut self, application: &Application, credential: &Credential) {
         self.registry.next_serial = self.registry.next_serial.saturating_add(1);
         let line = Line {
@@ -281,7 +296,15 @@ impl Desk {
                 spent: Vec::new(),
                 credentials: Vec::new(),
             });
-        organisation.signing = hex(&application.signing);
+        let signing = hex(&application.signing);
+        if !organisation.signing.is_empty() && organisation.signing != signing {
+            let before = std::mem::replace(&mut organisation.signing, signing);
+            if !organisation.spent.contains(&before) {
+                organisation.spent.push(before);
+            }
+        } else {
+            organisation.signing = signing;
+        }
         organisation.next_signing = application.next_signing.to_string();
         organisation.applied_ms = application.issued.unix_ms();
         organisation.revoked = false;

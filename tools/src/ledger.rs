@@ -14,6 +14,7 @@ use protocol::ledger::cosignature;
 use protocol::ledger::leaf::Leaf;
 use protocol::ledger::proof::{Evidence, VerifiedNotes};
 use protocol::ledger::tree;
+use protocol::limits;
 use protocol::message::{Body, Outcome};
 use protocol::primitives::Real;
 use protocol::record::disclosure::Content;
@@ -312,7 +313,14 @@ pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String
     }
     says_the_same(answer, &body)?;
     let mut last = "回答者が名簿にありません / the responder is not in the rosters".to_owned();
+    let mut successor: Option<Timestamp> = None;
     for roster in rosters.versions.iter().rev().filter(|roster| roster.issued <= body.decided) {
+        // A key that a roster dropped counts no longer than a node may go on without hearing of that roster.
+        let heard_by = |issued: Timestamp| issued.plus(limits::PULSE_LIFE).plus(limits::PULSE_GRACE);
+        if successor.is_some_and(|issued| heard_by(issued) <= body.decided) {
+            break;
+        }
+        successor = Some(roster.issued);
         let Some(member) = roster.member(&body.responder) else { continue };
         let origin = requester::origin_of_member(&rosters.network, member);
         if body.origin != origin.to_string() {

@@ -5,6 +5,7 @@
 
 pub mod message;
 pub mod files;
+pub mod rotation;
 pub mod seat;
 pub mod application;
 pub mod plan;

@@ -124,6 +124,15 @@ impl Line {
         self.post("/v1/notices", &cbor::encode(notice)).map(drop)
     }
 
+    /// Has the seat's sealing keys made new at once; whether they were.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn rotate_sealing(&self) -> Result<bool, String> {
+        let answer = self.post("/v1/sealing/rotate", &[])?;
+        Ok(answer.get("rotated").and_then(Value::as_bool).unwrap_or(false))
+    }
+
     /// The signed head.
     ///
     /// # Errors

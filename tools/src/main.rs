@@ -15,6 +15,7 @@ use tools::ledger::{self, Rosters};
 use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
+use tools::rotation::{self, Step, Turned};
 use tools::{authority, credential, member, network};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
@@ -254,6 +255,40 @@ enum AuthorityVerb {
         #[arg(long)]
         members: Option<PathBuf>,
     },
+    /// 会員の鍵の交代を一段進め、次の版の名簿に署名する
+    Rotate {
+        /// 運営主体のフォルダー
+        #[arg(long)]
+        folder: PathBuf,
+        /// 会員から受け取ったファイル
+        #[arg(long)]
+        rotation: PathBuf,
+        /// 段階。前の段階の名簿が行き渡ってから次へ進める
+        #[arg(long, value_enum)]
+        step: StepWord,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum StepWord {
+    /// 新しい鍵を並べて載せる
+    Announce,
+    /// 新しい鍵を使い、古い鍵もまだ認める
+    Use,
+    /// 古い鍵を外す
+    Retire,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum KeyWord {
+    /// 署名鍵
+    Signing,
+    /// 台帳の鍵
+    Log,
+    /// 接続の鍵
+    Transport,
+    /// 封緘の鍵(動いているノードが作り直す)
+    Sealing,
 }
 
 #[derive(Subcommand)]
@@ -275,6 +310,8 @@ enum MemberVerb {
         #[arg(long)]
         expected: PathBuf,
     },
+    /// 鍵を次の世代に替える。封緘の鍵は動いているノードが毎週自分で替えるので、急ぐときだけ
+    Rotate(RotateArgs),
     /// 問いに答える(申込者)
     Answer {
         /// 鍵フォルダー
@@ -336,6 +373,34 @@ struct JoinArgs {
     /// 申込の書き出し先
     #[arg(long)]
     out: PathBuf,
+}
+
+#[derive(Args)]
+struct RotateArgs {
+    /// どの鍵か
+    #[arg(long, value_enum)]
+    key: KeyWord,
+    /// 鍵フォルダー(封緘の鍵のほか)
+    #[arg(long, required_unless_present = "config")]
+    keys: Option<PathBuf>,
+    /// 会員の組織 (kind:number)
+    #[arg(long, requires = "network", requires = "out")]
+    party: Option<String>,
+    /// 最初の名簿の SHA-256
+    #[arg(long)]
+    network: Option<String>,
+    /// 運営主体に渡すファイルの書き出し先(会員の署名鍵と台帳の鍵)
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// 鍵ファイルに残る一つ前の鍵を消してよい(名簿から外れたことを確かめた)
+    #[arg(long)]
+    drop_before: bool,
+    /// 動いているノードの設定ファイル(封緘の鍵)
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// 組織 (kind:number)。なければノードの最初の組織
+    #[arg(long)]
+    seat: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -430,6 +495,14 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
             AuthorityVerb::Pulse { folder, notices } => authority::pulse(&folder, &notices, now),
             AuthorityVerb::Members { folder } => authority::members(&folder),
             AuthorityVerb::RosterNext { folder, members } => authority::roster_next(&folder, members.as_deref(), now),
+            AuthorityVerb::Rotate { folder, rotation, step } => {
+                let step = match step {
+                    StepWord::Announce => Step::Announce,
+                    StepWord::Use => Step::Use,
+                    StepWord::Retire => Step::Retire,
+                };
+                rotation::step(&folder, &rotation, step, now)
+            }
         },
         Verb::Member(verb) => run_member(verb, now),
         Verb::Credential(verb) => run_credential(verb, now),
@@ -547,6 +620,7 @@ fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report
         MemberVerb::Challenge { folder, application, out, expected } => {
             member::challenge(&folder, &application, &out, &expected, now, &mut OsDice)
         }
+        MemberVerb::Rotate(args) => rotate(&args, now),
         MemberVerb::Answer { keys, application, challenge, out } => {
             member::answer(&keys, &application, &challenge, &out)
         }
@@ -555,6 +629,29 @@ fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report
             member::add(&folder, &application, &expected, &answer, from, now)
         }
     }
+}
+
+fn rotate(args: &RotateArgs, now: protocol::time::Timestamp) -> Result<Report, Trouble> {
+    let usage = |what: &str| Trouble::new(Code::Usage, what);
+    let turned = match args.key {
+        KeyWord::Signing => Turned::Signing,
+        KeyWord::Log => Turned::Log,
+        KeyWord::Transport => Turned::Transport,
+        KeyWord::Sealing => {
+            let line = Line::open(None, None, Some(args.config.as_ref().ok_or_else(|| usage("--config"))?))?;
+            return member::rotate_sealing(&line.at_seat(args.seat.clone()));
+        }
+    };
+    let keys = args.keys.as_ref().ok_or_else(|| usage("--keys"))?;
+    let member = match (&args.party, &args.network, &args.out) {
+        (Some(party), Some(network), Some(out)) => {
+            let party = plan::party(party).map_err(|trouble| usage(&trouble.detail))?;
+            let network = protocol::digest::Digest::parse(network).ok_or_else(|| usage("--network"))?;
+            Some((party, network, out.as_path()))
+        }
+        _ => None,
+    };
+    rotation::turn(keys, turned, member, args.drop_before, now)
 }
 
 fn run_credential(verb: CredentialVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {

@@ -20,6 +20,7 @@ use rand_core::CryptoRng;
 use serde_json::json;
 
 use crate::application::{Applicant, SignedApplication};
+use crate::line::Line;
 use crate::message::{Code, Report, Trouble};
 use crate::{authority, chain, credential, files, seat};
 
@@ -173,6 +174,22 @@ pub fn add(
         Ok(())
     })?;
     Ok(authority::report(authority, &link, &roster))
+}
+
+/// Has a running node make new sealing keys of a member at once.
+///
+/// # Errors
+/// [`Code::Refused`] if the node did not.
+pub fn rotate_sealing(line: &Line) -> Result<Report, Trouble> {
+    match line.rotate_sealing() {
+        Ok(true) => {
+            let text =
+                "封緘の鍵を作り直し、自己申告を出し直しました。古い鍵は、それを載せた申告がすべて切れると消えます";
+            Ok(Report::good(text.to_owned(), json!({ "rotated": true })))
+        }
+        Ok(false) => Err(Trouble::new(Code::Refused, "会員ではないか、鍵ファイルに書けませんでした / not rotated")),
+        Err(what) => Err(Trouble::new(Code::Refused, what)),
+    }
 }
 
 fn info(application: &Digest) -> Vec<u8> {

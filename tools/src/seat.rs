@@ -1,7 +1,7 @@
 //! The keys of one organisation: makes them, and tells their public halves. Secrets go from the dice into
 //! the sealed file and nowhere else.
 
-use node::keys::{KeyError, KeyFolder, LOG, SIGNING, SIGNING_NEXT, Secrets, TRANSPORT};
+use node::keys::{KeyError, KeyFolder, LOG, LOG_NEXT, SIGNING, SIGNING_NEXT, Secrets, TRANSPORT};
 use protocol::disk::FileName;
 use protocol::id::party::PartyKind;
 use protocol::key::PublicKey;
@@ -49,7 +49,7 @@ pub struct Publics {
 /// Fresh secrets for an organisation of that kind.
 pub fn make(kind: PartyKind, dice: &mut dyn CryptoRng) -> Secrets {
     let mut secrets = Secrets::default();
-    for name in [TRANSPORT, SIGNING, SIGNING_NEXT, LOG, SEALING_X25519, SEALING_X_WING, LABEL, STORE] {
+    for name in [TRANSPORT, SIGNING, SIGNING_NEXT, LOG, LOG_NEXT, SEALING_X25519, SEALING_X_WING, LABEL, STORE] {
         secrets.set(name, Secret::random(dice));
     }
     if kind == PartyKind::Pseudonymiser {

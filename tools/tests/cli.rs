@@ -121,6 +121,86 @@ fn a_revoked_office_enrols_anew_with_new_keys_and_renews_with_those_only() {
 }
 
 #[test]
+fn an_office_goes_on_with_the_announced_key_and_never_back() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let own = "net/members/office-1370101238/keys";
+    let renew = |out: &str| {
+        let words = format!(
+            "member join --party office:1370101238 --name 見本 --service 43 --keys {own} \
+             --first-roster net/authority/roster-1.cbor --network {network} --out {out}"
+        );
+        good(folder, &words);
+        format!("credential renew --issuer net/members/issuer-tokyo --application {out} --out {out}.credential")
+    };
+    let credential = |out: &str| Credential::own(&std::fs::read(folder.join(format!("{out}.credential"))).unwrap());
+    good(folder, &renew("first"));
+    good(folder, &format!("member rotate --key signing --keys {own}"));
+    good(folder, &renew("second"));
+    let (first, second) = (credential("first").unwrap(), credential("second").unwrap());
+    assert_eq!(second.signing.digest(), first.next_signing);
+    assert_ne!(second.next_signing, first.next_signing);
+    // The application with the key before is refused, and so is one that would announce it again.
+    let back = "credential renew --issuer net/members/issuer-tokyo --application first --out x";
+    assert_eq!(bad(folder, back), (1, "T0202".into()));
+    // The key before stays in the file until somebody says that nothing names it any more.
+    let again = format!("member rotate --key signing --keys {own}");
+    assert_eq!(bad(folder, &again), (74, "T0402".into()));
+    good(folder, &format!("{again} --drop-before"));
+    good(folder, &renew("third"));
+    assert_eq!(credential("third").unwrap().signing.digest(), second.next_signing);
+}
+
+#[test]
+fn a_member_s_keys_are_replaced_while_its_node_runs() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let mut running = Running::default();
+    let (insurer, office) = (running.start(folder, INSURER), running.start(folder, OFFICE));
+    let (client, _stranger) = feed(&insurer);
+    let asked = || said(folder, &question(&client)).0;
+    assert!(wait_until(LIMIT, || asked() == 0));
+    let mut version = 1;
+    for key in ["log", "signing"] {
+        good(
+            folder,
+            &format!(
+                "member rotate --key {key} --keys net/members/{INSURER}/keys --party insurer:131235 \
+                 --network {network} --out {key}.rotation"
+            ),
+        );
+        let rotate = format!("authority rotate --folder net/authority --rotation {key}.rotation --step");
+        assert_eq!(bad(folder, &format!("{rotate} use")), (1, "T0201".into()), "not announced yet");
+        for step in ["announce", "use", "retire"] {
+            version += 1;
+            assert_eq!(good(folder, &format!("{rotate} {step}"))["version"], version);
+            let link: Link = read(folder, &format!("net/authority/roster-{version}.cbor"));
+            insurer.notice(&Notice::Roster(link)).unwrap();
+            let knows = |line: &Line| line.status().unwrap()["roster_version"] == version;
+            assert!(wait_until(LIMIT, || knows(&insurer) && knows(&office)), "{key} {step}");
+            assert!(wait_until(LIMIT, || asked() == 0), "{key} {step}");
+        }
+    }
+    let newest: Link = read(folder, &format!("net/authority/roster-{version}.cbor"));
+    let roster = newest.claimed().unwrap();
+    let member = roster.member(&protocol::id::party::PartyId::parse("insurer:131235").unwrap()).unwrap();
+    let head = protocol::ledger::checkpoint::SignedCheckpoint::parse(insurer.checkpoint().unwrap().as_bytes()).unwrap();
+    let origin = protocol::requester::origin_of_member(&network, member);
+    assert_eq!(member.log.len(), 1);
+    assert!(head.verify(&Real, &origin, member.log[0].as_bytes()).is_ok(), "signed with the new log key");
+
+    // Sealing keys at once; what the office knew of before is sealed to the retired ones and opens.
+    let sealing = format!("member rotate --key sealing --config net/members/{INSURER}/node.toml");
+    assert_eq!(good(folder, &sealing)["rotated"], true);
+    assert_eq!(asked(), 0);
+    drop(running);
+    let mut running = Running::default();
+    running.start(folder, INSURER);
+    running.start(folder, OFFICE);
+    assert!(wait_until(LIMIT, || asked() == 0), "with the keys as they are after a restart");
+}
+
+#[test]
 fn a_member_joins_with_proof_of_each_key() {
     let (folder, network) = founded();
     let folder = folder.path();
