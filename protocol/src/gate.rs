@@ -334,8 +334,13 @@ impl Gate {
     /// # Errors
     /// [`Refusal::NoLongerStanding`]; [`Refusal::OutOfDate`] if it is our own status list that is missing.
     pub fn stands(&self, standing: &Standing, key: KeyId, now: Timestamp) -> Result<(), Refusal> {
-        let renewed = self.renewed(standing, now)?;
-        renewed.signing_key(key).map(|_key| ()).ok_or(Refusal::NoLongerStanding)
+        self.holds(standing, now)?;
+        let keys = match (&standing.credential, self.roster().member(&standing.party)) {
+            (None, Some(member)) => member.signing.as_slice(),
+            _ => standing.signing.as_slice(),
+        };
+        let is_known = keys.iter().any(|known| known.id(KeyUse::Signing) == key);
+        if is_known { Ok(()) } else { Err(Refusal::NoLongerStanding) }
     }
 
     /// The standing as it is under this gate: the keys, roster and list of now.
@@ -343,10 +348,20 @@ impl Gate {
     /// # Errors
     /// As [`Gate::stands`].
     pub fn renewed(&self, standing: &Standing, now: Timestamp) -> Result<Standing, Refusal> {
+        self.holds(standing, now)?;
         let roster = self.roster().version;
-        let Some((digest, credential)) = &standing.credential else {
-            let member = self.roster().member(&standing.party).ok_or(Refusal::NoLongerStanding)?;
-            return Ok(Standing { signing: member.signing.clone(), roster, ..standing.clone() });
+        let signing = match (&standing.credential, self.roster().member(&standing.party)) {
+            (None, Some(member)) => member.signing.clone(),
+            _ => standing.signing.clone(),
+        };
+        let list = standing.issuer().and_then(|issuer| self.list(issuer)).map_or(0, |list| list.number);
+        Ok(Standing { signing, roster, list, ..standing.clone() })
+    }
+
+    /// Whether a member is still one, and a credential still counts.
+    fn holds(&self, standing: &Standing, now: Timestamp) -> Result<(), Refusal> {
+        let Some(credential) = standing.shown() else {
+            return self.roster().member(&standing.party).map(|_member| ()).ok_or(Refusal::NoLongerStanding);
         };
         let issuer = self.roster().member(&credential.issuer).ok_or(Refusal::NoLongerStanding)?;
         let limits = issuer.issues.as_ref();
@@ -358,9 +373,7 @@ impl Gate {
         self.counts(credential, now).map_err(|error| match error {
             CredentialError::ListBehind => Refusal::OutOfDate,
             _ => Refusal::NoLongerStanding,
-        })?;
-        let list = self.list(&credential.issuer).map_or(0, |list| list.number);
-        Ok(Standing { credential: Some((*digest, credential.clone())), roster, list, ..standing.clone() })
+        })
     }
 
     /// The standing for its connection: as [`Gate::renewed`], but a member's statement must still be signed by a
