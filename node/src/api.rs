@@ -81,6 +81,7 @@ pub fn office(desk: Arc<Desk>) -> Router {
         .route("/v1/ledger/checkpoint", get(ledger::checkpoint))
         .route("/v1/ledger/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/leaves", get(ledger::leaves))
+        .route("/v1/ledger/receipt", get(ledger::receipt))
         .route("/v1/ledger/affected", get(ledger::affected))
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), door::check_token));
     guarded
@@ -152,6 +153,9 @@ impl Desk {
             Reliance::Apart => return Some("the wall clock is far from the clocks of others"),
             Reliance::Stepped | Reliance::Sound => {}
         }
+        if let Some(unsettled) = self.vitals.unsettled() {
+            return Some(explain(unsettled));
+        }
         self.vitals.is_without_room().then_some("no room on the disk")
     }
 
@@ -161,6 +165,25 @@ impl Desk {
             return Some("no fresh pulse");
         }
         (self.vitals.reliance() == Reliance::Stepped).then_some("the wall clock was set a little")
+    }
+}
+
+/// What is unsettled about the ledger, for whoever runs the node.
+fn explain(unsettled: &'static str) -> &'static str {
+    match unsettled {
+        "the ledger is not confirmed by witnesses yet" => {
+            "台帳が最新であることを立会に確かめています。立会に届くまで答えません。続くときは通信と立会の状態を確かめてください \
+             / the ledger is not confirmed by witnesses yet"
+        }
+        "the ledger is older than what others hold" => {
+            "この台帳は、立会や照会元の持つものより古いものです(控えから戻したときなど)。古い台帳は続けず、新しい時代を始めます \
+             / the ledger is older than what others hold; a new epoch will begin"
+        }
+        "a new epoch of the ledger waits for witnesses" => {
+            "新しい時代の台帳を始め、立会の副署を待っています。続くときは立会に連絡してください \
+             / a new epoch of the ledger waits for witnesses"
+        }
+        other => other,
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 
 use protocol::batch::Batch;
 use protocol::cbor;
+use protocol::cosigning::Cosigning;
 use protocol::disk::Disk;
 use protocol::duty::Desk;
 use protocol::gate::{Gate, Notice};
@@ -31,7 +32,7 @@ use protocol::store::opening::Opened;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Signer, Store, StoreError, StoreSecret};
 use protocol::time::{Now, Span};
-use protocol::witness::{self, Cosigning};
+use protocol::witness;
 use protocol::{directory, municipality, pseudonymiser};
 
 use crate::config::NodeConfig;
@@ -204,7 +205,7 @@ impl Ground {
             }
             offices.insert(seat, office);
         }
-        forget_unended(&mut offices, &mut store, now)?;
+        resume(&mut offices, &gate, &mut store, now)?;
         let first = offices.keys().next().copied();
         let mut host = Host::new(gate, Arc::new(Real), offices);
         if let Some(first) = first {
@@ -284,8 +285,8 @@ fn office(
     now: Now,
 ) -> Result<Office, AssembleError> {
     let machine = machine(judges, &keys, gate, now)?;
-    let is_member = !is_enrolled(&keys.party);
-    let cosigning = is_member.then(|| Cosigning::new(keys.seat, COSIGN_EVERY, now.steady));
+    let cosigning =
+        Some(Cosigning::new(keys.seat, keys.party.clone(), public(&log_in_use(&keys, gate)), COSIGN_EVERY, now.steady));
     let ring = keys.ring();
     let identity = Identity {
         seat: keys.seat,
@@ -310,7 +311,7 @@ fn machine(
     let judge = judges.remove(&keys.seat);
     let policy = judge.as_ref().map_or(gate.roster().policy, Judge::digest_in_force);
     let origin = origin(gate, &keys.party);
-    let desk = Desk { seat: keys.seat, party: keys.party.clone(), origin, policy };
+    let desk = Desk { seat: keys.seat, party: keys.party.clone(), origin, policy, quorum_at: None };
     Ok(match (keys.party.kind(), judge) {
         (PartyKind::Insurer, Some(judge)) => {
             let member = gate.roster().member(&keys.party);
@@ -362,15 +363,19 @@ fn after(gate: Gate, notice: &Notice, now: Now) -> Gate {
     }
 }
 
-/// Asks that were open when the process stopped have nobody who waits for them.
-fn forget_unended(offices: &mut BTreeMap<Seat, Office>, store: &mut Store, now: Now) -> Result<(), StoreError> {
+/// Exchanges that were open when the process stopped go on.
+fn resume(offices: &mut BTreeMap<Seat, Office>, gate: &Gate, store: &mut Store, now: Now) -> Result<(), StoreError> {
     let mut staged = Staged::new();
     let mut dice = OsDice;
     for (seat, office) in offices {
         let mut batch = Batch::new(now, *seat, store, &mut staged, &mut dice)?;
-        let forgotten = office.requester.forget_unended(&mut batch)?;
-        if forgotten > 0 {
-            tracing::info!(asks = forgotten, "asks of before the restart were ended");
+        let (resumed, ended) = office.requester.resume(gate, &mut batch)?;
+        if resumed > 0 || ended > 0 {
+            tracing::info!(
+                resumed,
+                ended,
+                "exchanges of before the restart were taken up again, or their time was over"
+            );
         }
     }
     store.commit(staged).map(drop)

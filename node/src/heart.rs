@@ -144,6 +144,7 @@ impl Beat {
         if !events.is_empty() || is_due || self.heart.host.has_rows() {
             self.turn(events, now)?;
         }
+        self.heart.vitals.show_ledger(self.heart.host.unsettled());
         self.run_errands(now, is_quiet)?;
         self.heart.vitals.end_turn(now.steady);
         Ok(())

@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
+use crate::digest::Digest;
+use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::ledger::leaf::Leaf;
+use crate::ledger::origin::Origin;
 use crate::limits::ROW_BYTES_MAX;
 use crate::primitives::Secret;
 use crate::store::staged::{Ground, Staged, StagedKey, StagedSeat};
-use crate::store::{Entry, KEY_BYTES_MAX, Key, Position, Roll, Seat, Store, StoreError, roll};
+use crate::store::{Entry, Head, KEY_BYTES_MAX, Key, Position, Roll, Seat, Store, StoreError, roll};
 use crate::time::Now;
 use crate::vault::Label;
 use crate::wall::Reliance;
@@ -219,12 +222,64 @@ impl<'a> Batch<'a> {
         Ok(Entry::new(self.seat, index))
     }
 
-    /// The place of a leaf that is there, for example of a question answered before.
-    pub fn entry(&self, index: u64) -> Option<Entry> {
-        (index < self.ledger_size()).then(|| Entry::new(self.seat, index))
+    /// Ends the open epoch: the leaves staged from here on are a ledger of their own.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] if leaves are staged already: they belong to the epoch before.
+    pub fn open_epoch(&mut self, epoch: u32) -> Result<(), StoreError> {
+        let part = self.staged.seats.entry(self.seat).or_default();
+        if !part.hashes.is_empty() || part.opens.is_some() {
+            return Err(StoreError::Stale);
+        }
+        part.opens = Some(epoch);
+        Ok(())
     }
 
-    /// How many leaves this seat's ledger has, staged ones counted.
+    /// The last signed state of this seat's ledger; nothing staged is in it.
+    pub fn head(&self) -> Option<&Head> {
+        self.store.head(self.seat)
+    }
+
+    /// The name of this seat's ledger, a staged epoch counted.
+    pub fn origin(&self) -> Option<Origin> {
+        let origin = self.store.origin(self.seat)?;
+        let opens = self.staged.seats.get(&self.seat).and_then(|part| part.opens);
+        Some(opens.map_or_else(|| origin.clone(), |epoch| origin.of_epoch(epoch)))
+    }
+
+    /// How this seat's ledger of `to` leaves follows from the one of `from`; empty for 0 and for sizes it never had.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn consistency(&self, from: u64, to: u64) -> Result<Vec<Digest>, StoreError> {
+        self.store.consistency_to(self.seat, from, to)
+    }
+
+    /// Whether a note was signed with this seat's log key, under the ledger it names.
+    pub fn is_signed_here(&self, note: &SignedCheckpoint) -> bool {
+        self.store.is_signed_here(self.seat, note)
+    }
+
+    /// The root this seat's ledger had when it was `size` leaves long.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] for a size it never had, or those of the disk.
+    pub fn root_at(&self, size: u64) -> Result<Digest, StoreError> {
+        self.store.root_at(self.seat, size)
+    }
+
+    /// The place of a leaf of the open epoch, for example of a question answered before.
+    pub fn entry(&self, index: u64) -> Option<Entry> {
+        (self.epoch_begins()..self.ledger_size()).contains(&index).then(|| Entry::new(self.seat, index))
+    }
+
+    /// How many leaves this seat has in all its epochs before the open one.
+    pub fn epoch_begins(&self) -> u64 {
+        let opens = self.staged.seats.get(&self.seat).is_some_and(|part| part.opens.is_some());
+        if opens { self.store.ledger_size(self.seat) } else { self.store.epoch_begins(self.seat) }
+    }
+
+    /// How many leaves this seat has in all its epochs, staged ones counted.
     pub fn ledger_size(&self) -> u64 {
         let staged = self.staged.seats.get(&self.seat).map_or(0, |part| part.hashes.len());
         self.store.ledger_size(self.seat).saturating_add(roll::len_u64(staged))

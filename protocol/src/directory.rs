@@ -8,12 +8,13 @@ use crate::cbor;
 use crate::duty::{self, Desk, Finding, Moment};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
+use crate::ledger::origin::Origin;
 use crate::machine::{Event, Machine, Outbox};
 use crate::message::{Entry, Outcome, Question, Registration, Tag};
 use crate::refusal::Refusal;
 use crate::store::{Key, StoreError};
 use crate::table;
-use crate::time::Steady;
+use crate::time::{Steady, Timestamp};
 use crate::vault::Label;
 use crate::verify::Verified;
 
@@ -75,7 +76,9 @@ impl Directory {
                 }
                 Ok(Finding::plain(Outcome::Registered))
             }
-            Question::Read(_) | Question::History(_) | Question::Evaluate(_) => refused(Refusal::NotOurs),
+            Question::Read(_) | Question::History(_) | Question::Evaluate(_) | Question::Resubmit(_) => {
+                refused(Refusal::NotOurs)
+            }
         }
     }
 }
@@ -95,6 +98,10 @@ impl Machine for Directory {
 
     fn deadline(&self) -> Option<(Steady, &'static str)> {
         None
+    }
+
+    fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>) {
+        self.desk.stand(origin, quorum_at);
     }
 }
 

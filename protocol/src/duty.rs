@@ -5,6 +5,7 @@ use crate::access_log::{self, Decision};
 use crate::batch::Batch;
 use crate::cbor;
 use crate::code::field_group::FieldGroups;
+use crate::code::purpose::Purpose;
 use crate::code::record_kind::RecordKind;
 use crate::digest::Digest;
 use crate::exchange::{self, Decided, Seen};
@@ -14,7 +15,8 @@ use crate::ledger::leaf::LeafKind;
 use crate::ledger::origin::Origin;
 use crate::limits;
 use crate::machine::{Action, Count, Disclosure, Outbox, Route, asker_salts};
-use crate::message::{Body, Outcome, Request};
+use crate::message::{Body, Outcome, Question, Request};
+use crate::receipts;
 use crate::refusal::Refusal;
 use crate::store::{Seat, StoreError};
 use crate::time::Timestamp;
@@ -33,6 +35,8 @@ pub struct Desk {
     pub origin: Origin,
     /// The digest of the policy it decides under.
     pub policy: Digest,
+    /// When a quorum of witnesses had last cosigned the ledger; none if that is not known.
+    pub quorum_at: Option<Timestamp>,
 }
 
 /// What a machine found for a request.
@@ -80,6 +84,16 @@ impl Moment {
     }
 }
 
+impl Desk {
+    /// Takes which ledger is kept, and when a quorum of witnesses had last cosigned it.
+    pub fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>) {
+        if self.origin != *origin {
+            self.origin = origin.clone();
+        }
+        self.quorum_at = quorum_at;
+    }
+}
+
 impl Finding {
     /// A refusal about somebody.
     pub const fn refused(refusal: Refusal, label: Label, kinds: Vec<RecordKind>) -> Self {
@@ -115,7 +129,7 @@ pub fn answer(
 ) -> Result<(), StoreError> {
     let now = batch.now().wall;
     let request = verified.request();
-    if named_size(desk, request).is_some_and(|size| size > batch.ledger_size()) {
+    if named_size(desk, request).is_some_and(|size| size > batch.ledger_size().saturating_sub(batch.epoch_begins())) {
         out.act(Action::Alarm("an asker has verified more of our ledger than we have"));
     }
     if batch.reliance() == Reliance::Uncertain {
@@ -132,16 +146,18 @@ pub fn answer(
         Seen::New if !is_fresh(request, now) => {
             settle(desk, verified, route, refusal(Refusal::NotFresh), true, gate, batch, out)
         }
+        Seen::New if lacks_witnesses(desk, request, now) => {
+            settle(desk, verified, route, refusal(Refusal::Unwitnessed), true, gate, batch, out)
+        }
         Seen::New => {
-            let finding = find(verified, Moment { at: now, leaf: None }, batch, out)?;
+            let finding = found(verified, Moment { at: now, leaf: None }, batch, out, find)?;
             settle(desk, verified, route, finding, true, gate, batch, out)
         }
         Seen::Repeated(_decided) if !is_fresh(request, now) => {
             settle(desk, verified, route, refusal(Refusal::NotFresh), false, gate, batch, out)
         }
         Seen::Repeated(decided) => {
-            let moment = Moment { at: decided.at, leaf: Some(decided.leaf) };
-            let finding = find(verified, moment, batch, out)?;
+            let finding = found(verified, Moment { at: decided.at, leaf: Some(decided.leaf) }, batch, out, find)?;
             repeat(desk, verified, route, &decided, finding, gate, batch, out)
         }
         Seen::Reused => {
@@ -150,6 +166,42 @@ pub fn answer(
         }
         Seen::BeforeMemory => settle(desk, verified, route, refusal(Refusal::BeforeMemory), false, gate, batch, out),
     }
+}
+
+/// What a request is answered: receipts are held by every member alike, all else is the machine's affair.
+fn found(
+    verified: &Verified,
+    moment: Moment,
+    batch: &mut Batch<'_>,
+    out: &mut Outbox,
+    find: &mut Find<'_>,
+) -> Result<Finding, StoreError> {
+    let Question::Resubmit(list) = &verified.request().question else { return find(verified, moment, batch, out) };
+    let mut held: u64 = 0;
+    for receipt in list {
+        held = held.saturating_add(u64::from(receipts::hold(batch, verified.standing().party(), receipt)?));
+    }
+    if held == 0 {
+        return Ok(refusal(Refusal::NotAcceptable));
+    }
+    out.act(Action::Alarm("an asker submitted receipts that our ledger had lost; they are held as evidence"));
+    Ok(Finding::plain(Outcome::Held(held)))
+}
+
+/// Whether a question must wait for witnesses: after a day without a quorum only cards, emergencies and a person's own
+/// view are answered. Whether a question is one of those is what it says; whether it may be answered at all, the
+/// policy.
+fn lacks_witnesses(desk: &Desk, request: &Request, now: Timestamp) -> bool {
+    let is_spared = match (&request.question, request.purpose) {
+        (_, Purpose::Emergency | Purpose::Disaster | Purpose::OwnRecord) => true,
+        (Question::Read(reading), _) => {
+            let is_card = |kind: &RecordKind| matches!(kind, RecordKind::InsuranceCard | RecordKind::BurdenRatioCard);
+            reading.kinds.iter().all(is_card)
+        }
+        (Question::History(_), _) => false,
+        (Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_), _) => true,
+    };
+    !is_spared && desk.quorum_at.is_some_and(|at| now.since(at) >= limits::UNWITNESSED_LIMIT)
 }
 
 /// Whether a request may be decided at `now`.
@@ -206,9 +258,10 @@ fn repeat(
 ) -> Result<(), StoreError> {
     let again = body(desk, verified, &finding, decided.at);
     let detail = access_log::detail(batch, decided.leaf, finding.label)?;
-    let entry = batch.entry(decided.leaf).ok_or(StoreError::Unreadable("replay"))?;
-    match detail {
-        Some(detail) if Digest::of(&again) == decided.answer => {
+    // A leaf of an epoch before has no receipt in the open one.
+    let entry = batch.entry(decided.leaf);
+    match entry.zip(detail) {
+        Some((entry, detail)) if Digest::of(&again) == decided.answer => {
             out.count(Count::Repeated);
             out.answer(desk.seat, entry, disclosure(verified, again, asker_salts(&detail.salts), desk, route));
             Ok(())
@@ -253,6 +306,7 @@ fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> V
         decided: at,
         policy: desk.policy,
         outcome,
+        unwitnessed_since: desk.quorum_at.filter(|since| at.since(*since) >= limits::UNWITNESSED_MARK),
     };
     cbor::encode_about(&body, told.saturating_add(512))
 }

@@ -4,6 +4,7 @@ use minicbor::{Decode, Encode};
 
 use crate::cbor;
 use crate::gate::Notice;
+use crate::id::party::PartyId;
 use crate::limits;
 
 /// What a frame carries, with the number its sender gave it; an answer bears its question's number.
@@ -33,12 +34,28 @@ pub enum Frame {
     /// A signed object everyone may know.
     #[n(7)]
     Notice(#[n(0)] Notice),
-    /// Cosign this checkpoint of mine; here is how it follows from the size you cosigned last.
+    /// Cosign this checkpoint of mine; here is how it follows from the size you cosigned last, or, if it begins an
+    /// epoch, the opening without its last field: the checkpoint is that.
     #[n(8)]
-    Cosign(#[n(0)] u64, #[n(1)] minicbor::bytes::ByteVec, #[n(2)] u64, #[n(3)] Vec<crate::digest::Digest>),
+    Cosign(
+        #[n(0)] u64,
+        #[n(1)] minicbor::bytes::ByteVec,
+        #[n(2)] u64,
+        #[n(3)] Vec<crate::digest::Digest>,
+        #[n(4)] Option<minicbor::bytes::ByteVec>,
+    ),
     /// A cosignature line, or the size I know of your ledger.
     #[n(9)]
     Cosigned(#[n(0)] u64, #[n(1)] Verdict),
+    /// The newest checkpoint of your ledger that I have verified.
+    #[n(10)]
+    Shown(#[n(0)] minicbor::bytes::ByteVec),
+    /// Show me a head of that party's ledger which a quorum cosigned, and how it follows from each of these sizes.
+    #[n(11)]
+    Prove(#[n(0)] u64, #[n(1)] PartyId, #[n(2)] Vec<u64>),
+    /// The cosigned head, and a proof for each size, in their order.
+    #[n(12)]
+    Proven(#[n(0)] u64, #[n(1)] minicbor::bytes::ByteVec, #[n(2)] Vec<Vec<crate::digest::Digest>>),
 }
 
 /// What a witness says.
@@ -47,9 +64,10 @@ pub enum Verdict {
     /// The cosignature line.
     #[n(0)]
     Line(#[n(0)] String),
-    /// The proof does not begin where I stand: this is the size I cosigned last.
+    /// The proof does not begin where I stand: this is the size I cosigned last, and the note I cosigned; both are
+    /// nothing if I never did.
     #[n(1)]
-    Stands(#[n(0)] u64),
+    Stands(#[n(0)] u64, #[n(1)] minicbor::bytes::ByteVec),
     /// The checkpoint contradicts what I cosigned, or is not yours.
     #[n(2)]
     Refused,

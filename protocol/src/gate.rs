@@ -13,8 +13,11 @@ use crate::cbor;
 use crate::code::service::ServiceKind;
 use crate::credential::{Credential, CredentialError};
 use crate::digest::Digest;
-use crate::id::party::PartyId;
+use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, KeyUse, PublicKey};
+use crate::ledger::cosignature::{self, WitnessName};
+use crate::ledger::epoch::{Opening, OpeningError, Succession};
+use crate::ledger::origin::Origin;
 use crate::limits;
 use crate::primitives::Primitives;
 use crate::refusal::Refusal;
@@ -35,6 +38,7 @@ pub struct Gate {
     statements: BTreeMap<PartyId, Arc<Signed<Statement>>>,
     lists: BTreeMap<PartyId, Arc<Signed<StatusList>>>,
     behind: Behind,
+    openings: BTreeMap<PartyId, Vec<Arc<Signed<Succession>>>>,
 }
 
 /// A believed object and the bytes it came as, so that it can be handed on.
@@ -96,6 +100,9 @@ pub enum Notice {
     /// An issuer's status list.
     #[n(3)]
     StatusList(#[n(0)] minicbor::bytes::ByteVec),
+    /// The beginning of a member's epoch: an [`Opening`].
+    #[n(4)]
+    Opening(#[n(0)] minicbor::bytes::ByteVec),
 }
 
 /// Why somebody was not admitted on a connection.
@@ -140,6 +147,7 @@ impl Gate {
             statements: BTreeMap::new(),
             lists: BTreeMap::new(),
             behind: Behind::default(),
+            openings: BTreeMap::new(),
         }
     }
 
@@ -173,6 +181,37 @@ impl Gate {
         &self.behind
     }
 
+    /// The ledger a member keeps: that of its open epoch, which is the roster's unless a later one was opened.
+    pub fn origin(&self, member: &Member) -> Origin {
+        let opened = self.opening(&member.party).map(|opened| opened.first.origin.clone());
+        opened.unwrap_or_else(|| Origin::new(&self.network(), &member.party, member.epoch))
+    }
+
+    /// How a member's open epoch began, unless it is its first.
+    pub fn opening(&self, party: &PartyId) -> Option<&Succession> {
+        self.openings.get(party)?.last().map(|signed| &signed.value)
+    }
+
+    /// The members whose open epoch is not their first.
+    pub fn reopened(&self) -> impl Iterator<Item = (&PartyId, &Succession)> {
+        self.openings.iter().filter_map(|(party, opened)| Some((party, &opened.last()?.value)))
+    }
+
+    /// The witnesses of `party`'s ledger: all of the roster but itself.
+    pub fn witnesses(&self, party: &PartyId) -> Vec<cosignature::Witness> {
+        let others = self.roster().of_kind(PartyKind::Witness).filter(|member| member.party != *party);
+        let witness = |member: &Member| {
+            let name = WitnessName::parse(&member.party.to_string())?;
+            Some(cosignature::Witness { name, public: *member.cosigning?.as_bytes() })
+        };
+        others.filter_map(witness).collect()
+    }
+
+    /// How many witnesses must have cosigned a head of `party`'s ledger; 0 in a network without witnesses.
+    pub fn quorum(&self, party: &PartyId) -> usize {
+        usize::from(self.roster().witness_quorum).min(self.witnesses(party).len())
+    }
+
     /// The rosters above `version`, at most `count` of them, the oldest first.
     pub fn rosters_since(&self, version: u32, count: usize) -> Vec<Notice> {
         // Versions go up by one from 1, so that a version is a place.
@@ -180,8 +219,8 @@ impl Gate {
         self.links.iter().skip(known).take(count).map(|link| Notice::Roster(link.as_ref().clone())).collect()
     }
 
-    /// What a node that knows rosters up to `version` needs to catch up: rosters first, and pulse, lists and (if
-    /// `statements`) statements only behind the last of them, because they are believed by it.
+    /// What a node that knows rosters up to `version` needs to catch up: rosters first, and pulse, lists, epochs and
+    /// (if `statements`) statements only behind the last of them, because they are believed by it.
     pub fn notices_since(&self, version: u32, statements: bool) -> Vec<Notice> {
         let mut notices = self.rosters_since(version, limits::LINKS_PER_FETCH_MAX);
         let reached = usize::try_from(version).unwrap_or(usize::MAX).saturating_add(notices.len());
@@ -191,12 +230,14 @@ impl Gate {
         notices
     }
 
-    /// Pulse, status lists and, if wanted, statements.
+    /// Pulse, status lists, beginnings of epochs and, if wanted, statements.
     pub fn beside_rosters(&self, statements: bool) -> Vec<Notice> {
         let mut notices: Vec<_> = self.pulse.iter().map(|pulse| Notice::Pulse(pulse.bytes.clone().into())).collect();
         notices.extend(self.lists.values().map(|list| Notice::StatusList(list.bytes.clone().into())));
         let statements = self.statements.values().filter(|_statement| statements);
         notices.extend(statements.map(|signed| Notice::Statement(signed.bytes.clone().into())));
+        let opened = self.openings.values().flatten();
+        notices.extend(opened.map(|opened| Notice::Opening(opened.bytes.clone().into())));
         notices
     }
 
@@ -405,6 +446,7 @@ impl Gate {
             Notice::Pulse(bytes) => next.take_pulse(bytes, now, primitives)?,
             Notice::Statement(bytes) => next.take_statement(bytes, now, primitives)?,
             Notice::StatusList(bytes) => next.take_list(bytes, now, primitives)?,
+            Notice::Opening(bytes) => next.take_opening(bytes, primitives)?,
         };
         if is_news && !matches!(notice, Notice::Statement(_)) {
             next.compare(now);
@@ -443,6 +485,7 @@ impl Gate {
         };
         self.statements.retain(|party, said| is_signed(party, &said.bytes));
         self.lists.retain(|issuer, list| is_signed(issuer, &list.bytes));
+        self.openings.retain(|party, _opened| roster.member(party).is_some());
         Ok(true)
     }
 
@@ -490,6 +533,37 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Takes the next epoch of a member: signed by its log key, its old end cosigned, its beginning cosigned by
+    /// a quorum.
+    fn take_opening(&mut self, bytes: &[u8], primitives: &dyn Primitives) -> Result<bool, NoticeError> {
+        let opening: Opening = cbor::decode(bytes).map_err(|_malformed| OpeningError::Malformed)?;
+        let party = opening.claimed().ok_or(OpeningError::Malformed)?;
+        let member = self.roster().member(&party).ok_or(OpeningError::NotAMember)?;
+        let open = self.origin(member);
+        let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
+        let found = opening.check(primitives, &logs)?;
+        if !found.first.origin.is_in(&self.network()) {
+            return Err(OpeningError::Malformed.into());
+        }
+        let mut known = self.openings.get(&party).into_iter().flatten();
+        if let Some(known) = known.find(|known| known.value.first.origin == found.first.origin) {
+            return if known.value.first == found.first { Ok(false) } else { Err(OpeningError::Forked.into()) };
+        }
+        if found.previous.origin != open {
+            return Err(OpeningError::NotNext.into());
+        }
+        let (witnesses, quorum) = (self.witnesses(&party), self.quorum(&party));
+        let ended = cosignature::count(primitives, &found.previous_note, &witnesses) >= quorum.min(1);
+        let begun = cosignature::count(primitives, &found.first_note, &witnesses) >= quorum;
+        if !(ended && begun) {
+            return Err(OpeningError::TooFewWitnesses.into());
+        }
+        self.openings.entry(party).or_default().push(Arc::new(Signed { value: found, bytes: bytes.to_vec() }));
+        Ok(true)
+    }
+}
+
 /// Why a notice was not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoticeError {
@@ -502,6 +576,9 @@ pub enum NoticeError {
     /// A second roster of a version that is known, signed by the same signers: evidence against them.
     #[error("two rosters of version {0} are signed")]
     TwoRosters(u32),
+    /// Not the beginning of an epoch.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
 }
 
 /// The id of the key that signed.
@@ -533,6 +610,11 @@ impl Standing {
     /// Its credential, unless it is a member.
     pub fn shown(&self) -> Option<&Credential> {
         self.credential.as_ref().map(|(_digest, credential)| credential)
+    }
+
+    /// The key of its ledger, if it holds a credential; that of a member is in the roster.
+    pub fn log(&self) -> Option<PublicKey> {
+        self.credential.as_ref().map(|(_digest, credential)| credential.log)
     }
 
     /// SHA-256 of its credential.

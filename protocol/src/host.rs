@@ -6,6 +6,7 @@
 
 mod generations;
 mod learning;
+mod settling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use rand_core::CryptoRng;
 
 use crate::batch::Batch;
 use crate::cbor;
+use crate::cosigning::Cosigning;
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::frame::{self, Frame};
@@ -36,7 +38,6 @@ use crate::table;
 use crate::time::{Now, Span, Steady, Timestamp};
 use crate::verify::{Opener, Sealed, Unfit};
 use crate::wall::{Reliance, Wall};
-use crate::witness::Cosigning;
 
 /// What reaches the host.
 #[derive(Debug)]
@@ -210,6 +211,8 @@ pub struct Host {
     behind: Option<(Steady, Span, usize)>,
     next_frame: u64,
     wall: Wall,
+    /// What one seat says to another of this process, for the next turn.
+    later: Vec<(Seat, Event)>,
 }
 
 struct Link {
@@ -221,6 +224,7 @@ struct Link {
     welcomed: BTreeSet<Seat>,
     failures: VecDeque<Steady>,
     asked: Allowance,
+    shown: Allowance,
 }
 
 /// A party on a connection: as it stands, and as it stood before its keys or credential changed.
@@ -229,8 +233,8 @@ struct Admitted {
     before: Option<Arc<Standing>>,
 }
 
-/// How often the other end of a connection may ask for what costs us before it is admitted: presentations,
-/// fetches and notices, within one minute.
+/// How often the other end of a connection may ask for what costs us, within one minute: presentations, fetches and
+/// notices before it is admitted; heads and proofs.
 #[derive(Default)]
 struct Allowance {
     since: Option<Steady>,
@@ -238,12 +242,12 @@ struct Allowance {
 }
 
 impl Allowance {
-    fn take(&mut self, now: Steady) -> bool {
+    fn take(&mut self, now: Steady, most: u32) -> bool {
         if self.since.is_none_or(|since| now.since(since) >= FAULT_WINDOW) {
             *self = Self { since: Some(now), taken: 0 };
         }
         self.taken = self.taken.saturating_add(1);
-        self.taken <= ALLOWANCE_MAX
+        self.taken <= most
     }
 }
 
@@ -257,7 +261,8 @@ struct Dialled {
 /// What goes to a member in a frame with a number.
 enum Parcel {
     Request(Vec<u8>),
-    Cosign { note: Arc<SignedCheckpoint>, from: u64, proof: Vec<Digest> },
+    Cosign { note: Arc<SignedCheckpoint>, from: u64, proof: Vec<Digest>, opening: Option<Vec<u8>> },
+    Prove { of: PartyId, sizes: Vec<u64> },
 }
 
 struct Waiting {
@@ -304,6 +309,7 @@ impl Host {
             behind: None,
             next_frame: 1,
             wall: Wall::default(),
+            later: Vec::new(),
         };
         host.keep_links();
         host.use_signing_keys();
@@ -349,12 +355,14 @@ impl Host {
         let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
         let stranger = self.strangers.front().map(|(at, _connection)| *at);
         let behind = self.behind.map(|(at, _wait, _first)| at);
-        requesters.chain(machines).map(|(at, _what)| at).chain(heads).chain(stranger).chain(behind).min()
+        let later = (!self.later.is_empty()).then(|| Steady::from_ms(0));
+        let times = requesters.chain(machines).map(|(at, _what)| at);
+        times.chain(heads).chain(stranger).chain(behind).chain(later).min()
     }
 
-    /// Whether an ask of our own has not ended yet.
+    /// Whether an ask of our own has not ended yet, or it is not settled whether a ledger is the newest.
     pub fn waits(&self) -> bool {
-        self.offices.values().any(|office| office.requester.waits())
+        self.offices.values().any(|office| office.requester.waits() || !office.is_settled())
     }
 
     /// Whether there is something to commit that no event will bring.
@@ -434,7 +442,9 @@ impl Host {
             }
         }
         let gate = Arc::clone(&self.gate);
-        for (seat, event) in events.into_iter().chain(std::mem::take(&mut self.beside)) {
+        self.settle(&gate, store, &mut staged, now, dice, &mut out)?;
+        let (later, beside) = (std::mem::take(&mut self.later), std::mem::take(&mut self.beside));
+        for (seat, event) in later.into_iter().chain(events).chain(beside) {
             let mut batch = Batch::new(now, seat, store, &mut staged, dice)?.relying(reliance);
             self.dispatch(seat, event, &gate, &mut batch, &mut out)?;
         }
@@ -461,15 +471,26 @@ impl Host {
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
+        let seats = &self.seats;
         let Some(office) = self.offices.get_mut(&seat) else { return Ok(()) };
+        let event = if office.is_settled() { Some(event) } else { settling::withhold(event, out) };
+        let Some(event) = event else { return Ok(()) };
         let Some(event) = office.requester.handle(event, gate, batch, out)? else { return Ok(()) };
         let event = match (event, &mut office.cosigning) {
             (Event::Cosigned(attempt, verdict, sent), Some(cosigning)) => {
                 let primitives = self.primitives.as_ref();
                 return cosigning.take(attempt, verdict, sent.as_deref(), gate, primitives, batch, out);
             }
+            (Event::Shown(note), Some(cosigning)) => {
+                return cosigning.shown(&note, gate, self.primitives.as_ref(), batch, out);
+            }
+            (Event::Prove { route, sizes }, Some(cosigning)) => return cosigning.prove(route, &sizes, batch, out),
+            (Event::Proven(attempt, note, proofs), _cosigning) => {
+                let primitives = self.primitives.as_ref();
+                return office.requester.proven(attempt, &note, &proofs, gate, primitives, batch, out);
+            }
             (Event::Deadline, Some(cosigning)) => {
-                cosigning.go(gate, batch, out);
+                cosigning.go(gate, &|party| seats.contains_key(party), batch, out);
                 Event::Deadline
             }
             (event, _cosigning) => event,
@@ -497,15 +518,33 @@ impl Host {
     fn act(&mut self, action: Action, store: &Store, now: Now, out: &mut Vec<Effect>) -> Result<(), StoreError> {
         match action {
             Action::Work(seat, work) => out.push(Effect::Work(seat, work)),
+            // What is not sent now its requester sends again.
+            Action::Transmit { seat, .. } if !self.is_settled(seat) => {}
             Action::Transmit { seat, to, exchange, bytes } => {
                 self.transmit(seat, &to, exchange, Parcel::Request(bytes), now, out);
             }
-            Action::Cosign { seat, to, attempt, from } => {
-                if let Some(head) = store.head(seat) {
-                    let note = Arc::clone(&head.note);
-                    let proof = store.consistency(seat, from)?;
-                    self.transmit(seat, &to, attempt, Parcel::Cosign { note, from, proof }, now, out);
-                }
+            Action::Cosign { seat, to, attempt, from, opening } => {
+                let parcel = match (opening, store.head(seat)) {
+                    (None, Some(head)) => {
+                        let note = Arc::clone(&head.note);
+                        Parcel::Cosign { note, from, proof: store.consistency(seat, from)?, opening: None }
+                    }
+                    (opening, _head) => {
+                        let note = Arc::new(store.note_at(seat, 1)?);
+                        Parcel::Cosign { note, from, proof: Vec::new(), opening }
+                    }
+                };
+                self.transmit(seat, &to, attempt, parcel, now, out);
+            }
+            Action::Prove { seat, to, attempt, sizes } => {
+                self.transmit(seat, &to, attempt, Parcel::Prove { of: to.clone(), sizes }, now, out);
+            }
+            Action::Publish(notice) => self.learn(&notice, None, now, out),
+            Action::Reply(route, Frame::Proven(id, note, proofs)) if route.connection == crate::machine::Route::OWN => {
+                let waiting = self.waiting.remove(&id);
+                self.later.extend(
+                    waiting.map(|waiting| (waiting.seat, Event::Proven(waiting.exchange, note.to_vec(), proofs))),
+                );
             }
             Action::Reply(route, frame) => send(out, route.connection, &frame),
             Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
@@ -527,6 +566,7 @@ impl Host {
             welcomed: BTreeSet::new(),
             failures: VecDeque::new(),
             asked: Allowance::default(),
+            shown: Allowance::default(),
         };
         if outbound {
             let version = self.gate.roster().version;
@@ -621,10 +661,18 @@ impl Host {
         out: &mut Vec<Effect>,
     ) {
         if self.seats.contains_key(to) {
-            // A witness does not cosign for its own operator, so only requests go this way.
-            if let Parcel::Request(bytes) = parcel {
-                let id = self.wait_for(seat, exchange, crate::machine::Route::OWN, None);
-                self.request(crate::machine::Route::OWN, id, &bytes, now, out);
+            // A witness does not cosign for its own operator.
+            let own = crate::machine::Route::OWN;
+            match parcel {
+                Parcel::Request(bytes) => {
+                    let id = self.wait_for(seat, exchange, own, None);
+                    self.request(own, id, &bytes, now, out);
+                }
+                Parcel::Prove { of, sizes } => {
+                    let route = crate::machine::Route { connection: own, id: self.wait_for(seat, exchange, own, None) };
+                    self.later.extend(self.seats.get(&of).map(|seat| (*seat, Event::Prove { route, sizes })));
+                }
+                Parcel::Cosign { .. } => {}
             }
             return;
         }
@@ -678,10 +726,12 @@ impl Host {
         id
     }
 
-    fn welcome(&mut self, connection: u64, number: u64, out: &mut Vec<Effect>) {
+    fn welcome(&mut self, connection: u64, number: u64, now: Now, out: &mut Vec<Effect>) {
         let Some(link) = self.links.get_mut(&connection) else { return };
         let Some(seat) = link.hellos.remove(&number) else { return };
         link.welcomed.insert(seat);
+        self.show_heads(connection, seat, now, out);
+        let Some(link) = self.links.get(&connection) else { return };
         let Some(dialled) = self.dialled.get_mut(&link.peer) else { return };
         let queued = std::mem::take(&mut dialled.queued);
         let (ready, kept): (VecDeque<_>, VecDeque<_>) =
@@ -734,11 +784,12 @@ impl Host {
                 let id = self.wait_for(seat, exchange, connection, None);
                 Frame::Request(id, bytes.into())
             }
-            Parcel::Cosign { note, from, proof } => {
+            Parcel::Cosign { note, from, proof, opening } => {
                 let bytes = note.as_bytes().to_vec();
                 let id = self.wait_for(seat, exchange, connection, Some(note));
-                Frame::Cosign(id, bytes.into(), from, proof)
+                Frame::Cosign(id, bytes.into(), from, proof, opening.map(Into::into))
             }
+            Parcel::Prove { of, sizes } => Frame::Prove(self.wait_for(seat, exchange, connection, None), of, sizes),
         };
         send(out, connection, &frame);
     }
@@ -754,7 +805,13 @@ impl Host {
         let is_stranger = !link.outbound && link.standings.is_empty();
         let costs = matches!(frame, Frame::Hello(..) | Frame::Fetch(..) | Frame::Notice(_));
         let peer = link.peer;
-        if costs && is_stranger && !self.links.get_mut(&connection)?.asked.take(now.steady) {
+        if costs && is_stranger && !self.links.get_mut(&connection)?.asked.take(now.steady, ALLOWANCE_MAX) {
+            self.fault(connection, Drop::TooMuch, now.steady, out);
+            return None;
+        }
+        // Each is read against the ledger, on the one thread that decides.
+        let is_read = matches!(frame, Frame::Shown(_) | Frame::Prove(..));
+        if is_read && !self.links.get_mut(&connection)?.shown.take(now.steady, SHOWN_MAX) {
             self.fault(connection, Drop::TooMuch, now.steady, out);
             return None;
         }
@@ -766,7 +823,7 @@ impl Host {
                 None
             }
             Frame::Welcome(number) => {
-                self.welcome(connection, number, out);
+                self.welcome(connection, number, now, out);
                 None
             }
             Frame::Sorry(number) => self.sorry(connection, number, now.steady, out),
@@ -792,7 +849,19 @@ impl Host {
                 self.learn(&notice, Some(connection), now, out);
                 None
             }
-            Frame::Cosign(number, note, from, proof) => self.cosign(connection, number, note.to_vec(), from, proof),
+            Frame::Cosign(number, note, from, proof, opening) => {
+                self.cosign(connection, number, (note.to_vec(), from, proof, opening))
+            }
+            Frame::Shown(note) => self.shown(connection, &note),
+            Frame::Prove(number, of, sizes) => {
+                self.links.get(&connection).filter(|link| !link.standings.is_empty())?;
+                let route = crate::machine::Route { connection, id: number };
+                self.seats.get(&of).map(|seat| (*seat, Event::Prove { route, sizes }))
+            }
+            Frame::Proven(number, note, proofs) => {
+                let waiting = self.take_waiting(connection, number, now.steady, out)?;
+                Some((waiting.seat, Event::Proven(waiting.exchange, note.to_vec(), proofs)))
+            }
             Frame::Cosigned(number, verdict) => {
                 let waiting = self.take_waiting(connection, number, now.steady, out)?;
                 Some((waiting.seat, Event::Cosigned(waiting.exchange, verdict, waiting.note)))
@@ -804,6 +873,10 @@ impl Host {
     fn request(&mut self, connection: u64, id: u64, bytes: &[u8], now: Now, out: &mut Vec<Effect>) {
         match self.prepare(connection, bytes, now) {
             Ok((seat, sealed)) => {
+                if !self.is_settled(seat) {
+                    reply(out, connection, &Frame::Busy(id, BUSY_MS));
+                    return;
+                }
                 let sender = sealed.standing.party().clone();
                 let opening = self.opening.entry(sender).or_insert(0);
                 if *opening >= OPENING_PER_SENDER_MAX {
@@ -891,18 +964,16 @@ impl Host {
         &self,
         connection: u64,
         number: u64,
-        note: Vec<u8>,
-        from: u64,
-        proof: Vec<Digest>,
+        (note, from, proof, opening): (Vec<u8>, u64, Vec<Digest>, Option<minicbor::bytes::ByteVec>),
     ) -> Option<(Seat, Event)> {
         let link = self.links.get(&connection)?;
-        let standings = link.standings.keys().cloned().collect();
+        let standings = link.standings.values().map(|admitted| Arc::clone(&admitted.now)).collect();
         let witness = self
             .offices
             .iter()
             .find(|(_seat, office)| office.requester.identity().party.kind() == crate::id::party::PartyKind::Witness);
         let route = crate::machine::Route { connection, id: number };
-        witness.map(|(seat, _office)| (*seat, Event::Cosign { route, standings, note, from, proof }))
+        witness.map(|(seat, _office)| (*seat, Event::Cosign { route, standings, note, from, proof, opening }))
     }
 
     fn done(&mut self, done: Done, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
@@ -1041,7 +1112,7 @@ pub fn remembered_notices(
     let mut staged = Staged::new();
     let batch = Batch::new(now, seat, store, &mut staged, dice)?;
     let mut notices = Vec::new();
-    for table in [table::ROSTER, table::PULSE, table::STATUS_LIST, table::STATEMENT] {
+    for table in [table::ROSTER, table::PULSE, table::STATUS_LIST, table::STATEMENT, table::OPENING] {
         let from = Key::new(seat, table, &[]);
         let to = Key::new(seat, table.saturating_add(1), &[]);
         for (_key, bytes) in batch.range(&from, &to, limits::MEMBERS_MAX)? {
@@ -1063,6 +1134,8 @@ const BUSY_MS: u64 = 200;
 const FAULTS_MAX: usize = 3;
 /// How often a stranger may present itself, fetch or bring news within [`FAULT_WINDOW`].
 const ALLOWANCE_MAX: u32 = 64;
+/// How often anybody may show heads or ask for proofs within [`FAULT_WINDOW`].
+const SHOWN_MAX: u32 = 1_024;
 /// See [`FAULTS_MAX`].
 const FAULT_WINDOW: Span = Span::from_s(60);
 

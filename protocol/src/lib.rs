@@ -21,6 +21,7 @@ pub mod primitives;
 pub mod key;
 pub mod sign1;
 pub mod envelope;
+pub mod ledger;
 pub mod roster;
 pub mod statement;
 pub mod status;
@@ -34,7 +35,6 @@ pub mod wall;
 // ── memory ── what is kept
 pub mod disk;
 pub mod index;
-pub mod ledger;
 pub mod vault;
 pub mod journal;
 pub mod book;
@@ -42,6 +42,7 @@ pub mod store;
 pub mod batch;
 pub mod table;
 pub mod exchange;
+pub mod receipts;
 
 // ── knowledge ── what is known of a person, and who may see it
 pub mod record;
@@ -61,4 +62,5 @@ pub mod municipality;
 pub mod directory;
 pub mod pseudonymiser;
 pub mod witness;
+pub mod cosigning;
 pub mod host;

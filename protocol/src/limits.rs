@@ -70,6 +70,20 @@ pub const POINTS_PER_QUESTION_MAX: usize = 64;
 /// The most registrations in one message to a directory.
 pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
 
+/// The most receipts in one question that submits them again.
+pub const RECEIPTS_PER_QUESTION_MAX: usize = 6;
+/// The longest receipt, in bytes.
+pub const RECEIPT_BYTES_MAX: usize = 10_000;
+/// The most heads a member is asked at once to lead to a cosigned one.
+pub const PROOFS_PER_FRAME_MAX: usize = 64;
+/// The most heads of others a seat waits for witnesses of.
+pub const UNWITNESSED_HEADS_MAX: usize = 65_536;
+/// So long without a quorum of witnesses, answers are marked.
+pub const UNWITNESSED_MARK: Span = Span::from_h(4);
+/// So long without one, only cards, emergencies and a person's own view are answered; and by then an asker has a
+/// cosigned head for each receipt, or an alarm.
+pub const UNWITNESSED_LIMIT: Span = Span::from_h(24);
+
 /// The sizes answers are padded to, in bytes; above the last, multiples of it.
 pub const ANSWER_STEPS_BYTES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10];
 
@@ -98,6 +112,7 @@ pub const ROOM_BYTES_MIN: u64 = 64 << 20;
 
 const _: () = assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SIGNED_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(RECEIPTS_PER_QUESTION_MAX * RECEIPT_BYTES_MAX + 4096 < REQUEST_BYTES_MAX);
 const _: () = assert!(REQUEST_LIFE.ms() < REPLAY_ROW_LIFE.ms());
 const _: () = assert!(ATTEMPT_LIMIT.ms() < ASK_LIMIT.ms());
 const _: () = assert!(FETCH_WAIT.ms() < ASK_LIMIT.ms());

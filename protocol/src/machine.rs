@@ -18,7 +18,7 @@ use crate::date::Date;
 use crate::digest::Digest;
 use crate::envelope::{self, Header, Outgoing, SealedAnswer};
 use crate::frame::{Frame, Verdict};
-use crate::gate::{Gate, NotAdmitted, Standing};
+use crate::gate::{Gate, NotAdmitted, Notice, Standing};
 use crate::id::exchange::ExchangeId;
 use crate::id::handle::Handle;
 use crate::id::party::PartyId;
@@ -45,6 +45,11 @@ pub struct Route {
 /// The name of an ask within its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AskId(pub u64);
+
+impl AskId {
+    /// The ask of an exchange for which nobody waits any more; never given to another.
+    pub const NOBODY: Self = Self(0);
+}
 
 /// What local software wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +115,8 @@ pub struct Answered {
     pub leaf: u64,
     /// The place of our own leaf about it.
     pub own_leaf: u64,
+    /// Whether no quorum of witnesses has cosigned a head yet that follows from the one it was proven under.
+    pub is_unwitnessed: bool,
 }
 
 /// Why there is no answer.
@@ -203,14 +210,27 @@ pub enum Event {
         /// Where the verdict goes.
         route: Route,
         /// Who was admitted on the connection.
-        standings: Vec<PartyId>,
+        standings: Vec<Arc<Standing>>,
         /// The signed checkpoint.
         note: Vec<u8>,
         /// The size the proof begins at.
         from: u64,
         /// The proof.
         proof: Vec<Digest>,
+        /// How the epoch began, if the checkpoint is its first.
+        opening: Option<minicbor::bytes::ByteVec>,
     },
+    /// An asker shows a head of the seat's ledger that it verified.
+    Shown(Vec<u8>),
+    /// An asker wants to see a cosigned head of the seat's ledger, and how it follows from these sizes.
+    Prove {
+        /// Where the answer goes.
+        route: Route,
+        /// The sizes.
+        sizes: Vec<u64>,
+    },
+    /// A member shows a cosigned head of its ledger, and how it follows from the sizes asked for.
+    Proven(ExchangeId, Vec<u8>, Vec<Vec<Digest>>),
     /// A witness's verdict, and the head it is about.
     Cosigned(ExchangeId, Verdict, Option<Arc<SignedCheckpoint>>),
     /// The moment named by `deadline` came.
@@ -245,7 +265,22 @@ pub enum Action {
         attempt: ExchangeId,
         /// The size it cosigned last.
         from: u64,
+        /// How the open epoch began, to have its first head cosigned instead of the newest.
+        opening: Option<Vec<u8>>,
     },
+    /// Ask a member for a cosigned head of its ledger.
+    Prove {
+        /// From which seat.
+        seat: Seat,
+        /// Which member.
+        to: PartyId,
+        /// The name of this attempt.
+        attempt: ExchangeId,
+        /// The sizes it is to follow from.
+        sizes: Vec<u64>,
+    },
+    /// Make something known to everybody.
+    Publish(Notice),
     /// Tell local software how its ask ended.
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
@@ -486,6 +521,9 @@ pub trait Machine: Send {
 
     /// When to send [`Event::Deadline`], and what for.
     fn deadline(&self) -> Option<(Steady, &'static str)>;
+
+    /// Takes which ledger the seat keeps, and when a quorum of witnesses had last cosigned it.
+    fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>);
 }
 
 impl Route {

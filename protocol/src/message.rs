@@ -97,6 +97,10 @@ pub enum Question {
     /// A municipality: who looked at this person.
     #[n(4)]
     History(#[n(0)] Handle),
+    /// Any member: hold these receipts of mine, whose leaves your ledger lost when a new epoch began. Each is an
+    /// [`crate::ledger::proof::Evidence`], encoded.
+    #[n(5)]
+    Resubmit(#[n(0)] Vec<minicbor::bytes::ByteVec>),
 }
 
 /// Which records of whom.
@@ -186,6 +190,10 @@ pub struct Body {
     /// What came of it.
     #[n(5)]
     pub outcome: Outcome,
+    /// Since when no quorum of witnesses cosigned the responder's ledger; only if that is
+    /// [`limits::UNWITNESSED_MARK`] ago or more.
+    #[n(6)]
+    pub unwitnessed_since: Option<Timestamp>,
 }
 
 /// How an exchange ended, as told.
@@ -209,6 +217,9 @@ pub enum Outcome {
     /// Who looked at the person, newest first.
     #[n(5)]
     History(#[n(0)] Vec<Access>),
+    /// So many receipts are held as evidence.
+    #[n(6)]
+    Held(#[n(0)] u64),
 }
 
 /// One look at a person, as the person or their insurer is shown it.
@@ -247,6 +258,10 @@ impl Request {
             }
             Question::LookUp(_) | Question::History(_) => true,
             Question::Evaluate(points) => (1..=limits::POINTS_PER_QUESTION_MAX).contains(&points.points.len()),
+            Question::Resubmit(list) => {
+                let fits = list.iter().all(|receipt| receipt.len() <= limits::RECEIPT_BYTES_MAX);
+                fits && (1..=limits::RECEIPTS_PER_QUESTION_MAX).contains(&list.len())
+            }
             Question::Register(list) => (1..=limits::REGISTRATIONS_PER_QUESTION_MAX).contains(&list.len()),
         };
         question

@@ -22,6 +22,7 @@ use crate::fact::{Nature, Relationship};
 use crate::gate::Gate;
 use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
+use crate::ledger::origin::Origin;
 use crate::machine::{Action, Count, Event, Machine, Outbox};
 use crate::message::{Access, Outcome, Question, Reading, Staff};
 use crate::policy;
@@ -70,7 +71,7 @@ impl Municipality {
         match &verified.request().question {
             Question::Read(reading) => self.find_records(verified, reading, moment.at, batch, out),
             Question::History(person) => self.find_history(verified, person, moment, batch),
-            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
+            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
                 Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
             }
         }
@@ -229,5 +230,9 @@ impl Machine for Municipality {
 
     fn deadline(&self) -> Option<(Steady, &'static str)> {
         Some((self.prune, "old exchanges are forgotten"))
+    }
+
+    fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>) {
+        self.desk.stand(origin, quorum_at);
     }
 }

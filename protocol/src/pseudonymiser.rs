@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::duty::{self, Desk, Finding, Moment};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
+use crate::ledger::origin::Origin;
 use crate::machine::{Action, Evaluation, Event, Machine, Outbox, Route, Work};
 use crate::message::{Outcome, Question};
 use crate::primitives::Secret;
@@ -104,6 +105,10 @@ impl Machine for Pseudonymiser {
 
     fn deadline(&self) -> Option<(Steady, &'static str)> {
         None
+    }
+
+    fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>) {
+        self.desk.stand(origin, quorum_at);
     }
 }
 

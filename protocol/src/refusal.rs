@@ -71,6 +71,10 @@ pub enum Refusal {
     #[n(16)]
     #[error("what was answered has been replaced since")]
     Superseded,
+    /// No quorum of witnesses has cosigned our ledger for too long.
+    #[n(17)]
+    #[error("no quorum of witnesses has cosigned for too long")]
+    Unwitnessed,
 }
 
 /// What the asker hears: one of few words.
@@ -101,6 +105,9 @@ pub enum Told {
     /// The answer would be too long: ask for fewer kinds.
     #[n(8)]
     TooLong,
+    /// No quorum of witnesses for a day: only cards, emergencies and the person's own view are answered.
+    #[n(9)]
+    Unwitnessed,
 }
 
 impl Refusal {
@@ -115,6 +122,7 @@ impl Refusal {
             Self::PolicyBroken | Self::ClockUncertain | Self::OutOfDate => Told::Fault,
             Self::NotAcceptable => Told::NotAcceptable,
             Self::TooLong => Told::TooLong,
+            Self::Unwitnessed => Told::Unwitnessed,
         }
     }
 }
@@ -131,6 +139,7 @@ impl Told {
             Self::Fault => "fault",
             Self::NotAcceptable => "not-acceptable",
             Self::TooLong => "too-long",
+            Self::Unwitnessed => "unwitnessed",
         }
     }
 }

@@ -5,10 +5,11 @@
 //! receipt, writes its own leaf. Deadlines and retries are here and nowhere else. Never sees another
 //! seat's keys.
 
+mod over_time;
+mod resume;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use minicbor::{Decode, Encode};
 
 use crate::access_log::{self, Decision};
 use crate::batch::Batch;
@@ -16,6 +17,7 @@ use crate::binding::Binding;
 use crate::cbor;
 use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
+use crate::code::purpose::Purpose;
 use crate::digest::Digest;
 use crate::envelope::Header;
 use crate::gate::{Condition, Gate};
@@ -34,8 +36,9 @@ use crate::machine::{
     Outbox, Pending, Reuse, Unblinding, Wish, Work,
 };
 use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Staff};
-use crate::primitives::{self, Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
+use crate::primitives::{Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
+use crate::receipts;
 use crate::roster::Member;
 use crate::store::{Key, Seat, StoreError};
 use crate::table;
@@ -78,6 +81,17 @@ pub struct Requester {
     homes: BTreeMap<Digest, (InsurerNumber, Steady)>,
     /// Nothing is due before; at times something that is over by then was.
     due: Option<Steady>,
+    over_time: over_time::OverTime,
+}
+
+/// For whom an exchange is begun.
+#[derive(Debug)]
+struct Caller {
+    ask: AskId,
+    staff: Staff,
+    purpose: Purpose,
+    /// When it is over, if no ask ends it.
+    ends: Option<Steady>,
 }
 
 #[derive(Debug)]
@@ -96,11 +110,14 @@ struct OpenExchange {
     request: Request,
     named: Option<Arc<KnownNote>>,
     /// The sealing key it is sealed to, and our key that signs it: an encapsulation belongs to both.
-    keys: (KeyId, PublicKey),
+    /// None if it was sealed before a restart.
+    keys: Option<(KeyId, PublicKey)>,
     sent: Option<Sent>,
     /// The roster under which an answer came whose log key is none of it.
     unsigned: Option<u32>,
     again: Steady,
+    /// When it is over, if no ask ends it: it was taken up again after a restart.
+    ends: Option<Steady>,
 }
 
 #[derive(Debug)]
@@ -117,22 +134,9 @@ struct Channel {
     messages: u32,
 }
 
-/// What is kept of an ask over a restart.
-#[derive(Debug, Encode, Decode)]
-struct AskRow {
-    #[n(0)]
-    to: PartyId,
-    #[n(1)]
-    #[cbor(with = "minicbor::bytes")]
-    envelope: Vec<u8>,
-    #[n(2)]
-    #[cbor(with = "minicbor::bytes")]
-    secret: [u8; 32],
-}
-
 impl Requester {
     /// A requester with nothing open.
-    pub const fn new(identity: Identity) -> Self {
+    pub fn new(identity: Identity) -> Self {
         Self {
             identity,
             asks: BTreeMap::new(),
@@ -142,12 +146,13 @@ impl Requester {
             channels: BTreeMap::new(),
             homes: BTreeMap::new(),
             due: None,
+            over_time: over_time::OverTime::default(),
         }
     }
 
     /// Whether an ask has not ended yet.
     pub fn waits(&self) -> bool {
-        !self.asks.is_empty()
+        !self.asks.is_empty() || self.over_time.waits() || self.exchanges.values().any(|open| open.ends.is_some())
     }
 
     /// Who it asks for.
@@ -171,8 +176,14 @@ impl Requester {
         self.identity.signing = key;
     }
 
+    /// The newest verified heads of others' ledgers that are at hand.
+    pub fn heads(&self) -> impl Iterator<Item = (&PartyId, &[u8])> {
+        self.heads.iter().map(|(party, note)| (party, note.bytes.as_slice()))
+    }
+
     /// What opens the answer of an exchange, for a worker. Its receipt counts under the log keys that the roster
-    /// names now, whatever it named when the question was asked.
+    /// names now, whatever it named when the question was asked. If the member began a new epoch since it was asked,
+    /// the answer must be of that: what was named of the one before says nothing of it.
     pub fn pending(&mut self, exchange: &ExchangeId, gate: &Gate) -> Option<Arc<Pending>> {
         let open = self.exchanges.get_mut(exchange)?;
         let sent = open.sent.as_mut()?;
@@ -180,7 +191,11 @@ impl Requester {
         if sent.pending.logs != member.log {
             Arc::make_mut(&mut sent.pending).logs.clone_from(&member.log);
         }
-        Some(Arc::clone(&sent.pending))
+        let origin = gate.origin(member);
+        if sent.pending.origin == origin {
+            return Some(Arc::clone(&sent.pending));
+        }
+        Some(Arc::new(Pending { origin, named: None, ..sent.pending.as_ref().clone() }))
     }
 
     /// Takes events that concern asks of our own; hands back those that do not.
@@ -214,12 +229,16 @@ impl Requester {
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
                 self.catch_up(batch, out)?;
+                self.follow_up(gate, batch, out)?;
                 return Ok(Some(Event::Deadline));
             }
             other @ (Event::Request(..)
             | Event::Evaluated(..)
             | Event::Import(..)
             | Event::Cosign { .. }
+            | Event::Shown(_)
+            | Event::Prove { .. }
+            | Event::Proven(..)
             | Event::Cosigned(..)) => return Ok(Some(other)),
         }
         Ok(None)
@@ -227,22 +246,9 @@ impl Requester {
 
     /// When the next attempt or end is due.
     pub fn deadline(&self) -> Option<(Steady, &'static str)> {
-        self.due.map(|due| (due, "an attempt or an ask is over"))
-    }
-
-    /// Ends what was open when the process stopped: the caller is gone, the bytes are never sent again.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store fails.
-    pub fn forget_unended(&mut self, batch: &mut Batch<'_>) -> Result<usize, StoreError> {
-        let from = Key::new(batch.seat(), table::ASK, &[]);
-        let to = Key::new(batch.seat(), table::ASK.saturating_add(1), &[]);
-        let rows = batch.range(&from, &to, limits::OPEN_ASKS_MAX)?;
-        let count = rows.len();
-        for (key, _row) in rows {
-            batch.put(key, None)?;
-        }
-        Ok(count)
+        let due = self.due.map(|due| (due, "an attempt or an ask is over"));
+        let later = self.over_time.deadline().map(|at| (at, "receipts are followed up"));
+        due.into_iter().chain(later).min()
     }
 
     fn ask(
@@ -386,10 +392,26 @@ impl Requester {
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get(&id) else { return Ok(()) };
+        let staff = staff_for(&question, &open.ask.staff);
+        let caller = Caller { ask: id, staff, purpose: open.ask.purpose, ends: None };
+        self.launch(caller, to, question, gate, batch, out).map(drop)
+    }
+
+    /// The same for whoever calls; the exchange, unless it ended at once.
+    fn launch(
+        &mut self,
+        caller: Caller,
+        to: &PartyId,
+        question: Question,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<Option<ExchangeId>, StoreError> {
         let now = batch.now();
         let exchange = ExchangeId::random(batch.dice());
         let named = self.head(to, gate, batch)?;
-        let Some(open) = self.asks.get(&id) else { return Ok(()) };
+        let Caller { ask: id, staff, purpose, ends } = caller;
         let request = Request {
             sender: self.identity.party.clone(),
             recipient: to.clone(),
@@ -403,19 +425,19 @@ impl Requester {
                 size: note.checkpoint.size,
                 root: note.checkpoint.root,
             }),
-            staff: staff_for(&question, &open.ask.staff),
-            purpose: open.ask.purpose,
+            staff,
+            purpose,
             question: question.clone(),
         };
         if !request.is_within_bounds() {
             self.fail(id, Failure::Malformed, out);
-            return Ok(());
+            return Ok(None);
         }
         let suite = self.identity.suite.max(gate.roster().suite_min);
         let sealing = gate.statement(to, now.wall).and_then(|said| said.sealing_key(suite, gate.roster().suite_min));
         let Some(sealing) = sealing else {
             self.fail(id, Failure::Unreachable(to.clone()), out);
-            return Ok(());
+            return Ok(None);
         };
         let sealing_key = sealing.id();
         let header = Header {
@@ -438,12 +460,13 @@ impl Requester {
         };
         let keys = (sealing_key, self.identity.signing_public);
         let again = now.steady.plus(limits::ATTEMPT_LIMIT);
+        let (to, sent, unsigned) = (to.clone(), None, None);
         let open =
-            OpenExchange { ask: id, to: to.clone(), question, request, named, keys, sent: None, unsigned: None, again };
+            OpenExchange { ask: id, to, question, request, named, keys: Some(keys), sent, unsigned, again, ends };
         self.exchanges.insert(exchange, open);
         self.expect(again);
         out.act(Action::Work(self.identity.seat, Box::new(Work::SealRequest(Box::new(draft)))));
-        Ok(())
+        Ok(Some(exchange))
     }
 
     /// The newest verified checkpoint of a member's open epoch.
@@ -455,7 +478,12 @@ impl Requester {
         {
             self.heads.insert(to.clone(), Arc::new(note));
         }
-        Ok(self.heads.get(to).filter(|note| note.checkpoint.origin == origin).map(Arc::clone))
+        let known = self.heads.get(to).filter(|note| note.checkpoint.origin == origin).map(Arc::clone);
+        // Of an epoch nothing was verified of yet, its beginning was.
+        Ok(known.or_else(|| {
+            let begun = gate.opening(to)?.first_note.as_bytes();
+            KnownNote::from_own_store(begun).map(Arc::new)
+        }))
     }
 
     /// An encapsulation of the same two keys that is neither too old nor used too often.
@@ -491,11 +519,8 @@ impl Requester {
             return self.end_exchange(exchange, failure, batch, out);
         };
         let Drafted { outgoing, reuse, is_fresh } = drafted;
-        let row =
-            AskRow { to: open.to.clone(), envelope: outgoing.bytes.clone(), secret: *outgoing.answer_secret.expose() };
-        let general = batch.person_key(Label::GENERAL)?;
-        let sealed = primitives::seal_stored(&general, b"ask", &cbor::encode(&row), batch.dice());
-        batch.put(ask_key(batch.seat(), &exchange), Some(sealed))?;
+        let row = resume::AskRow::new(&open.request, &outgoing.bytes, &outgoing.answer_secret, now.wall);
+        row.keep(&exchange, batch)?;
         let notes = self.notes.entry(open.to.clone()).or_insert_with(|| Arc::new(VerifiedNotes::new(NOTES_MAX)));
         let pending = Pending {
             exchange,
@@ -513,8 +538,12 @@ impl Requester {
         open.again = again;
         let (seat, to) = (self.identity.seat, open.to.clone());
         // One that was used before is worn by as much: only a fresh one is remembered.
-        if is_fresh && !self.identity.fresh_encapsulations && !self.channels.contains_key(&to) {
-            self.channels.insert(to.clone(), Channel { reuse, keys: open.keys, since: now.steady, messages: 1 });
+        if let Some(keys) = open.keys
+            && is_fresh
+            && !self.identity.fresh_encapsulations
+            && !self.channels.contains_key(&to)
+        {
+            self.channels.insert(to.clone(), Channel { reuse, keys, since: now.steady, messages: 1 });
         }
         out.act(Action::Transmit { seat, to, exchange, bytes: outgoing.bytes });
         self.expect(again);
@@ -540,6 +569,10 @@ impl Requester {
         batch.put(ask_key(batch.seat(), &exchange), None)?;
         self.remember_head(&open.to, &accepted.note, batch)?;
         let own_leaf = self.enter_own(&open.request, &sent.pending, &accepted, gate, batch)?;
+        let head = &accepted.note.checkpoint;
+        receipts::keep(batch, &head.origin, accepted.leaf, &accepted.evidence, own_leaf)?;
+        self.note_unwitnessed(head, gate, batch)?;
+        let is_unwitnessed = self.is_unwitnessed(head);
         match (open.question, accepted.body.outcome) {
             (Question::Evaluate(_), Outcome::Evaluated(points, proof)) => {
                 self.uncover(open.ask, &open.to, &points, &proof, gate, out);
@@ -556,6 +589,10 @@ impl Requester {
                 self.homes.insert(handle, (home.insurer, batch.now().steady));
                 self.read_from(open.ask, &home.insurer, gate, batch, out)
             }
+            (Question::Resubmit(list), outcome) => {
+                let is_held = matches!(outcome, Outcome::Held(_));
+                self.given_back(&open.to, &list, is_held, batch, out)
+            }
             (_question, outcome) => {
                 let answered = Answered {
                     exchange,
@@ -566,6 +603,7 @@ impl Requester {
                     evidence: accepted.evidence,
                     leaf: accepted.leaf,
                     own_leaf,
+                    is_unwitnessed,
                 };
                 if self.asks.remove(&open.ask).is_some() {
                     out.count(Count::AskAnswered);
@@ -600,7 +638,9 @@ impl Requester {
         let (person, kinds) = match &request.question {
             Question::Read(reading) => (Some(&reading.person), reading.kinds.clone()),
             Question::History(person) => (Some(person), Vec::new()),
-            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => (None, Vec::new()),
+            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
+                (None, Vec::new())
+            }
         };
         let label = person.map_or(Label::GENERAL, |person| access_log::label(&self.identity.label, person));
         let checkpoint = &accepted.note.checkpoint;
@@ -692,6 +732,13 @@ impl Requester {
             let to = to.unwrap_or_else(|| self.identity.party.clone());
             self.fail(id, Failure::Unreachable(to), out);
         }
+        let is_over = |open: &OpenExchange| open.ends.is_some_and(|ends| ends <= now.steady);
+        let over: Vec<_> = self.exchanges.iter().filter(|(_id, open)| is_over(open)).map(|(id, _open)| *id).collect();
+        for exchange in over {
+            self.exchanges.remove(&exchange);
+            batch.put(ask_key(batch.seat(), &exchange), None)?;
+            out.count(Count::AskFailed);
+        }
         for (exchange, open) in &mut self.exchanges {
             if open.again > now.steady {
                 continue;
@@ -702,7 +749,7 @@ impl Requester {
                 out.act(Action::Transmit { seat: self.identity.seat, to: open.to.clone(), exchange: *exchange, bytes });
             }
         }
-        let again = self.exchanges.values().map(|open| open.again);
+        let again = self.exchanges.values().flat_map(|open| [Some(open.again), open.ends]).flatten();
         self.due = again.chain(self.asks.values().map(|open| open.ends)).min();
         Ok(())
     }
@@ -738,10 +785,10 @@ const LOST_AGAIN: Span = Span::from_ms(250);
 
 /// The origin of a member's open epoch.
 pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    origin_of_member(&gate.network(), member)
+    gate.origin(member)
 }
 
-/// The origin of a member's open epoch, for whoever has no gate.
+/// The origin of a member's first epoch, for whoever has no gate.
 pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
     Origin::new(network, &member.party, member.epoch)
 }
@@ -750,7 +797,7 @@ pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
 fn staff_for(question: &Question, staff: &Staff) -> Staff {
     match question {
         Question::Read(_) | Question::History(_) => staff.clone(),
-        Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) => {
+        Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
             Staff { id: String::new(), job: Job::System, proof: None }
         }
     }

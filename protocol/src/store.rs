@@ -106,7 +106,8 @@ pub struct StoreSecret {
     book: Secret,
 }
 
-/// The place of a leaf in a seat's ledger, or in the ledger as it will be after the commit.
+/// The place of a leaf in a seat's ledger, or in the ledger as it will be after the commit. Leaves are
+/// numbered through all epochs of the seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     seat: Seat,
@@ -236,6 +237,11 @@ impl Store {
         self.state.index.rows()
     }
 
+    /// The name of the ledger a seat keeps: its open epoch.
+    pub fn origin(&self, seat: Seat) -> Option<&Origin> {
+        self.ledgers.get(&seat).map(|ledger| &ledger.origin)
+    }
+
     /// Whether the seat is one of those the store was opened for.
     pub fn serves(&self, seat: Seat) -> bool {
         self.ledgers.contains_key(&seat)
@@ -298,6 +304,8 @@ impl Store {
         let sequence = self.sequence().saturating_add(1);
         let ground = staged.ground.filter(|ground| ground.sequence == self.sequence()).ok_or(StoreError::Stale)?;
         let rows = self.rows_after(staged.rows)?;
+        let opened: Vec<Seat> =
+            staged.seats.iter().filter(|(_seat, part)| part.opens.is_some()).map(|(seat, _part)| *seat).collect();
         let growths = self.growths(&staged.seats)?;
         let (fresh, forgotten) = keys_of(staged.keys);
 
@@ -330,7 +338,11 @@ impl Store {
         }
         self.state = record.after;
         for (seat, growth) in growths {
+            let state = self.state.seat(seat);
             if let Some(ledger) = self.ledgers.get_mut(&seat) {
+                if opened.contains(&seat) {
+                    ledger.reopen(state.epoch, state.nodes);
+                }
                 ledger.take(growth);
             }
         }
@@ -362,7 +374,9 @@ impl Store {
         let mut growths = BTreeMap::new();
         for (seat, part) in staged.iter().filter(|(_seat, part)| !part.hashes.is_empty()) {
             let ledger = self.ledgers.get(seat).ok_or(StoreError::Foreign)?;
-            let growth = nodes::grow(self.disk.as_ref(), *seat, &ledger.memory, ledger.head.size, &part.hashes)?;
+            let anew = part.opens.map(|_epoch| Memory::begin(self.roll_len(*seat, Roll::Nodes)));
+            let (memory, size) = anew.as_ref().map_or((&ledger.memory, ledger.head.size), |anew| (anew, 0));
+            let growth = nodes::grow(self.disk.as_ref(), *seat, memory, size, &part.hashes)?;
             growths.insert(*seat, growth);
         }
         Ok(growths)
@@ -372,6 +386,9 @@ impl Store {
         let mut seats: BTreeMap<Seat, SeatState> = self.state.seats.iter().map(|state| (state.seat, *state)).collect();
         for (seat, part) in staged {
             let state = seats.entry(*seat).or_insert_with(|| SeatState::empty(*seat));
+            if let Some(epoch) = part.opens {
+                *state = state.reopened(epoch);
+            }
             state.records = state.records.saturating_add(roll::len_of(&part.records));
             state.details = state.details.saturating_add(roll::len_of(&part.details));
             if let Some(growth) = growths.get(seat) {
@@ -419,9 +436,17 @@ impl Store {
     /// # Errors
     /// Those of the disk.
     pub fn consistency(&self, seat: Seat, from: u64) -> Result<Vec<Digest>, StoreError> {
+        let size = self.head(seat).ok_or(StoreError::Foreign)?.size;
+        self.consistency_to(seat, from, size)
+    }
+
+    /// The same to an earlier size.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn consistency_to(&self, seat: Seat, from: u64, size: u64) -> Result<Vec<Digest>, StoreError> {
         let Some(ledger) = self.ledgers.get(&seat) else { return Err(StoreError::Foreign) };
-        let size = ledger.head.size;
-        if from == 0 || from > size {
+        if from == 0 || from > size || size > ledger.head.size {
             return Ok(Vec::new());
         }
         let view = View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
@@ -436,8 +461,40 @@ impl Store {
         self.state.seat(seat).len(of)
     }
 
+    /// Leaves of a seat in all its epochs.
     pub(crate) fn ledger_size(&self, seat: Seat) -> u64 {
-        self.state.seat(seat).size
+        self.state.seat(seat).leaves()
+    }
+
+    /// Leaves of a seat before its open epoch.
+    pub(crate) fn epoch_begins(&self, seat: Seat) -> u64 {
+        self.state.seat(seat).begins
+    }
+
+    /// The root that a seat's open epoch had at an earlier size.
+    pub(crate) fn root_at(&self, seat: Seat, size: u64) -> Result<Digest, StoreError> {
+        let ledger = self.ledgers.get(&seat).ok_or(StoreError::Foreign)?;
+        if size > ledger.head.size {
+            return Err(StoreError::Unknown);
+        }
+        tree::root(size, &View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] })
+    }
+
+    /// Whether a note was signed with a seat's log key: signing the same again makes the same line.
+    pub(crate) fn is_signed_here(&self, seat: Seat, note: &SignedCheckpoint) -> bool {
+        let (Some(ledger), Ok(claimed)) = (self.ledgers.get(&seat), note.claim()) else { return false };
+        let again = claimed.sign_with(ledger.log.as_ref());
+        again.text() == note.text() && again.signatures().iter().all(|line| note.signatures().contains(line))
+    }
+
+    /// The signed head that a seat's open epoch had at an earlier size: the same bytes as then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unknown`] for a size it never had, or those of the disk.
+    pub fn note_at(&self, seat: Seat, size: u64) -> Result<SignedCheckpoint, StoreError> {
+        let root = self.root_at(seat, size)?;
+        let ledger = self.ledgers.get(&seat).ok_or(StoreError::Foreign)?;
+        Ok(Checkpoint { origin: ledger.origin.clone(), size, root }.sign_with(ledger.log.as_ref()))
     }
 
     pub(crate) fn read(&self, seat: Seat, from: Roll, position: Position) -> Result<Vec<u8>, StoreError> {
@@ -478,21 +535,22 @@ impl Committed {
     /// lead to the signed root.
     pub fn receipt(&self, store: &Store, entry: &Entry, named_size: Option<u64>) -> Result<Receipt, StoreError> {
         let seat = entry.seat;
-        let head = self.heads.get(&seat).filter(|head| entry.index < head.size).ok_or(StoreError::Unknown)?;
+        let index = entry.index.checked_sub(store.epoch_begins(seat)).ok_or(StoreError::Unknown)?;
+        let head = self.heads.get(&seat).filter(|head| index < head.size).ok_or(StoreError::Unknown)?;
         let ledger = store.ledgers.get(&seat).ok_or(StoreError::Foreign)?;
         let damaged = || StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), 0);
         let view = View { disk: store.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
 
         let leaf = store.leaf(seat, entry.index)?.0.to_bytes();
-        let inclusion = tree::inclusion(entry.index, head.size, &view)?;
-        if !tree::check_inclusion(tree::leaf_hash(&leaf), entry.index, head.size, head.root, &inclusion) {
+        let inclusion = tree::inclusion(index, head.size, &view)?;
+        if !tree::check_inclusion(tree::leaf_hash(&leaf), index, head.size, head.root, &inclusion) {
             return Err(damaged());
         }
         let consistency = match named_size.filter(|from| (1..head.size).contains(from)) {
             Some(from) => self.growth(seat, from, head, &view)?,
             None => Vec::new(),
         };
-        Ok(Receipt { leaf, index: entry.index, inclusion, checkpoint: Arc::clone(&head.note), consistency })
+        Ok(Receipt { leaf, index, inclusion, checkpoint: Arc::clone(&head.note), consistency })
     }
 
     /// The checked proof that the first `from` leaves are the beginning of `head`.
@@ -544,6 +602,12 @@ impl Ledger {
         let log = primitives.signing_key(&log_secret);
         let head = sign(&origin, log.as_ref(), size, root);
         Self { origin, log, memory, head }
+    }
+
+    /// Begins the tree of a new epoch, whose hashes come at offset `base` of their roll.
+    fn reopen(&mut self, epoch: u32, base: u64) {
+        self.origin = self.origin.of_epoch(epoch);
+        self.memory = Memory::begin(base);
     }
 
     fn take(&mut self, growth: Growth) {

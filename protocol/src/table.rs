@@ -12,6 +12,8 @@ pub const STATUS_LIST: u8 = 4;
 pub const FORK: u8 = 5;
 /// The newest credential seen of each organisation (host).
 pub const SUCCESSION: u8 = 6;
+/// Beginnings of members' epochs, by party and epoch (host).
+pub const OPENING: u8 = 7;
 /// Exchanges decided, by asker and exchange id.
 pub const REPLAY: u8 = 10;
 /// The same by time, for pruning; those of one commit in one row.
@@ -28,6 +30,16 @@ pub const ASK: u8 = 20;
 pub const HEAD: u8 = 21;
 /// Cosignatures collected for our own heads.
 pub const COSIGNATURE: u8 = 22;
+/// How the seat's own open epoch began.
+pub const EPOCH: u8 = 23;
+/// Receipts of answers to us, by whose ledger, epoch and leaf.
+pub const RECEIPT: u8 = 24;
+/// Heads of others that no quorum cosigned yet, by whose ledger, epoch and size.
+pub const UNWITNESSED: u8 = 25;
+/// The newest head of each member we asked that a quorum cosigned.
+pub const COSIGNED_HEAD: u8 = 26;
+/// Receipts of leaves our ledger lost, as askers submitted them again: evidence.
+pub const RETURNED: u8 = 27;
 /// Relationships, by organisation and person.
 pub const RELATIONSHIP: u8 = 30;
 /// Consent, protection and participation of a person, by label.
@@ -40,7 +52,7 @@ pub const MEDICAL: u8 = 33;
 pub const BINDING: u8 = 40;
 /// Evaluations spent, by party and day.
 pub const BUDGET: u8 = 41;
-/// The newest checkpoint a witness has cosigned, by origin.
+/// The newest checkpoint a witness has cosigned, by party.
 pub const WITNESSED: u8 = 42;
 /// Signed heads that contradict one cosigned before: evidence.
 pub const CONTRADICTION: u8 = 43;

@@ -1,8 +1,6 @@
-//! The witness (立会) and those who go to it: cosignatures under ledger heads, so that a ledger shown to one
-//! cannot differ from the ledger shown to another. A witness remembers one head per ledger, durably
-//! before it cosigns; it never sees a leaf.
-
-use std::collections::BTreeMap;
+//! The witness (立会): cosignatures under ledger heads, so that a ledger shown to one cannot differ from the
+//! ledger shown to another. A witness remembers one head of each party, durably before it cosigns, and lets a
+//! new epoch begin only where that head ends. It never sees a leaf.
 
 use minicbor::{Decode, Encode};
 
@@ -11,19 +9,19 @@ use crate::cbor;
 use crate::digest::Digest;
 use crate::duty::{self, Desk, Finding};
 use crate::frame::{Frame, Verdict};
-use crate::gate::Gate;
-use crate::id::exchange::ExchangeId;
-use crate::id::party::{PartyId, PartyKind};
-use crate::ledger::checkpoint::{Checkpoint, SignatureLine, SignedCheckpoint};
+use crate::gate::{Gate, Standing};
+use crate::id::party::PartyId;
+use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::cosignature::{self, WitnessName};
+use crate::ledger::epoch::Opening;
+use crate::ledger::origin::Origin;
 use crate::ledger::tree;
 use crate::machine::{Action, Event, Machine, Outbox};
 use crate::primitives::{Primitives, Secret};
 use crate::refusal::Refusal;
-use crate::requester;
-use crate::store::{Key, Seat, StoreError};
+use crate::store::StoreError;
 use crate::table;
-use crate::time::{Span, Steady};
+use crate::time::{Steady, Timestamp};
 use crate::vault::Label;
 use crate::verify::Verified;
 use std::sync::Arc;
@@ -36,26 +34,27 @@ pub struct Witness {
     primitives: Arc<dyn Primitives>,
 }
 
-/// What a ledger's owner does about witnesses.
-#[derive(Debug)]
-pub struct Cosigning {
-    seat: Seat,
-    every: Span,
-    next: Steady,
-    sizes: BTreeMap<PartyId, u64>,
-    attempts: BTreeMap<ExchangeId, PartyId>,
-}
-
-/// What a witness remembers of a ledger.
+/// What a witness remembers of a party's ledger: the newest head it cosigned, with its line.
 #[derive(Debug, Encode, Decode)]
 struct Witnessed {
     #[n(0)]
-    size: u64,
+    origin: Origin,
     #[n(1)]
-    root: Digest,
+    size: u64,
     #[n(2)]
+    root: Digest,
+    #[n(3)]
     #[cbor(with = "minicbor::bytes")]
     note: Vec<u8>,
+}
+
+/// A head that came to be cosigned, and what is said of it.
+#[derive(Clone, Copy, Debug)]
+struct Submitted<'a> {
+    note: &'a [u8],
+    from: u64,
+    proof: &'a [Digest],
+    opening: Option<&'a [u8]>,
 }
 
 /// The name under which a witness cosigns: its party.
@@ -70,62 +69,110 @@ impl Witness {
     }
 
     /// Checks a head against what was cosigned before, remembers it, and cosigns.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a witness's question, and where its answer goes")]
     fn cosign(
         &self,
-        standings: &[PartyId],
-        note: &[u8],
-        from: u64,
-        proof: &[Digest],
+        standings: &[Arc<Standing>],
+        submitted: Submitted<'_>,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<Verdict, StoreError> {
-        let Some((signed, claimed)) = self.verified(standings, note, gate) else { return Ok(Verdict::Refused) };
-        let key = batch.key(table::WITNESSED, Digest::of(claimed.origin.to_string().as_bytes()).as_bytes());
+        let Some((signed, claimed, logs)) = self.verified(standings, submitted.note, gate, batch) else {
+            return Ok(Verdict::Refused);
+        };
+        let key = batch.key(table::WITNESSED, Digest::of(claimed.origin.party().to_string().as_bytes()).as_bytes());
         let known: Option<Witnessed> = match batch.get(&key)? {
             Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("witnessed heads"))?),
             None => None,
         };
-        let (size, root) = known.map_or((0, None), |known| (known.size, Some(known.root)));
-        if size != from {
-            return Ok(Verdict::Stands(size));
+        let stands = match &known {
+            // Never seen: whatever comes is taken, but a proof would begin at something.
+            None => (submitted.from != 0).then(|| Verdict::Stands(0, Vec::new().into())),
+            Some(known) => {
+                let is_next = claimed.origin.epoch() > known.origin.epoch() && submitted.opening.is_some();
+                let begins_there = claimed.origin == known.origin && submitted.from == known.size;
+                (!is_next && !begins_there).then(|| Verdict::Stands(known.size, known.note.clone().into()))
+            }
+        };
+        if let Some(stands) = stands {
+            return Ok(stands);
         }
-        let follows = match root {
-            None => proof.is_empty(),
-            Some(root) => tree::check_consistency((size, root), (claimed.size, claimed.root), proof),
+        let follows = match &known {
+            None => submitted.proof.is_empty(),
+            Some(known) if known.origin == claimed.origin => {
+                let from = (known.size, known.root);
+                tree::check_consistency(from, (claimed.size, claimed.root), submitted.proof)
+            }
+            Some(known) => self.succeeds(known, submitted, &claimed, &logs, gate),
         };
         if !follows {
             out.act(Action::Alarm("a ledger contradicts the head cosigned before"));
-            let evidence = batch.key(table::CONTRADICTION, Digest::of(note).as_bytes());
-            batch.put(evidence, Some(note.to_vec()))?;
+            let evidence = batch.key(table::CONTRADICTION, Digest::of(submitted.note).as_bytes());
+            batch.put(evidence, Some(submitted.note.to_vec()))?;
             return Ok(Verdict::Refused);
         }
-        let kept = Witnessed { size: claimed.size, root: claimed.root, note: note.to_vec() };
+        let line = cosignature::cosign(self.primitives.as_ref(), &self.name, &self.secret, &signed, batch.now().wall);
+        let note = signed.with_cosignatures(core::slice::from_ref(&line)).unwrap_or(signed);
+        let Checkpoint { origin, size, root } = claimed;
+        let kept = Witnessed { origin, size, root, note: note.as_bytes().to_vec() };
         batch.put(key, Some(cbor::encode(&kept)))?;
-        let now = batch.now().wall;
-        let line = cosignature::cosign(self.primitives.as_ref(), &self.name, &self.secret, &signed, now);
         Ok(Verdict::Line(line.to_string()))
     }
 
-    /// The head, if it is one of a member that speaks on this connection, signed with its log key.
-    fn verified(&self, standings: &[PartyId], note: &[u8], gate: &Gate) -> Option<(SignedCheckpoint, Checkpoint)> {
+    /// Whether a new epoch begins where what was cosigned ends, leaving nothing of it out: its opening names the
+    /// very head, or a later one that a quorum cosigned.
+    fn succeeds(
+        &self,
+        known: &Witnessed,
+        submitted: Submitted<'_>,
+        claimed: &Checkpoint,
+        logs: &[[u8; 32]],
+        gate: &Gate,
+    ) -> bool {
+        let Some(Ok(opening)) = submitted.opening.map(cbor::decode::<Opening>) else { return false };
+        let opening = Opening { first: submitted.note.to_vec().into(), ..opening };
+        let Ok(found) = opening.check(self.primitives.as_ref(), logs) else { return false };
+        let names = (found.previous.origin.epoch(), found.previous.size);
+        let ends = (known.origin.epoch(), known.size);
+        let party = claimed.origin.party();
+        let is_cosigned = || {
+            let witnesses = gate.witnesses(party);
+            cosignature::count(self.primitives.as_ref(), &found.previous_note, &witnesses) >= gate.quorum(party)
+        };
+        submitted.proof.is_empty()
+            && found.first == *claimed
+            && (if names == ends { found.previous.root == known.root } else { names > ends && is_cosigned() })
+    }
+
+    /// The head, if it is one of somebody who speaks on this connection, signed with their log key.
+    fn verified(
+        &self,
+        standings: &[Arc<Standing>],
+        note: &[u8],
+        gate: &Gate,
+        batch: &Batch<'_>,
+    ) -> Option<(SignedCheckpoint, Checkpoint, Vec<[u8; 32]>)> {
         let signed = SignedCheckpoint::parse(note).ok()?;
         let claimed = signed.claim().ok()?;
         let party = claimed.origin.party();
-        let member = gate.roster().member(party).filter(|_member| standings.contains(party))?;
-        let origin = requester::origin_of(gate, member);
-        let good =
-            member.log.iter().any(|log| signed.verify(self.primitives.as_ref(), &origin, log.as_bytes()).is_ok());
-        good.then_some((signed, claimed))
+        let standing = standings.iter().find(|standing| standing.party() == party)?;
+        if !claimed.origin.is_in(&gate.network()) || gate.still_admitted(standing, batch.now().wall).is_none() {
+            return None;
+        }
+        let listed = gate.roster().member(party).map(|member| member.log.clone()).unwrap_or_default();
+        let logs: Vec<_> = listed.iter().chain(&standing.log()).map(|log| *log.as_bytes()).collect();
+        let is_good = |log: &[u8; 32]| signed.verify(self.primitives.as_ref(), &claimed.origin, log).is_ok();
+        logs.iter().any(is_good).then_some((signed, claimed, logs))
     }
 }
 
 impl Machine for Witness {
     fn handle(&mut self, event: Event, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         match event {
-            Event::Cosign { route, standings, note, from, proof } => {
-                let verdict = self.cosign(&standings, &note, from, &proof, gate, batch, out)?;
+            Event::Cosign { route, standings, note, from, proof, opening } => {
+                let submitted =
+                    Submitted { note: &note, from, proof: &proof, opening: opening.as_deref().map(Vec::as_slice) };
+                let verdict = self.cosign(&standings, submitted, gate, batch, out)?;
                 out.act(Action::Reply(route, Frame::Cosigned(route.id, verdict)));
                 Ok(())
             }
@@ -142,102 +189,10 @@ impl Machine for Witness {
     fn deadline(&self) -> Option<(Steady, &'static str)> {
         None
     }
-}
 
-impl Cosigning {
-    /// Goes to every witness of the roster each `every`.
-    pub const fn new(seat: Seat, every: Span, now: Steady) -> Self {
-        Self { seat, every, next: now, sizes: BTreeMap::new(), attempts: BTreeMap::new() }
+    fn stand(&mut self, origin: &Origin, quorum_at: Option<Timestamp>) {
+        self.desk.stand(origin, quorum_at);
     }
-
-    /// When to go next.
-    pub const fn deadline(&self) -> Steady {
-        self.next
-    }
-
-    /// Goes to the witnesses if it is time.
-    pub fn go(&mut self, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) {
-        let now = batch.now().steady;
-        if now < self.next {
-            return;
-        }
-        self.next = now.plus(self.every);
-        self.attempts.clear();
-        if batch.ledger_size() == 0 {
-            return;
-        }
-        let witnesses: Vec<_> = gate.roster().of_kind(PartyKind::Witness).map(|member| member.party.clone()).collect();
-        for to in witnesses {
-            self.ask(to, batch, out);
-        }
-    }
-
-    fn ask(&mut self, to: PartyId, batch: &mut Batch<'_>, out: &mut Outbox) {
-        let attempt = ExchangeId::random(batch.dice());
-        let from = self.sizes.get(&to).copied().unwrap_or(0);
-        self.attempts.insert(attempt, to.clone());
-        out.act(Action::Cosign { seat: self.seat, to, attempt, from });
-    }
-
-    /// Takes a witness's verdict. `sent` is the head it was about.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the store refuses to keep the cosignature.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a verdict, and what it is judged by")]
-    pub fn take(
-        &mut self,
-        attempt: ExchangeId,
-        verdict: Verdict,
-        sent: Option<&SignedCheckpoint>,
-        gate: &Gate,
-        primitives: &dyn Primitives,
-        batch: &mut Batch<'_>,
-        out: &mut Outbox,
-    ) -> Result<(), StoreError> {
-        let Some(party) = self.attempts.remove(&attempt) else { return Ok(()) };
-        match verdict {
-            Verdict::Stands(size) => {
-                self.sizes.insert(party.clone(), size);
-                self.ask(party, batch, out);
-                Ok(())
-            }
-            Verdict::Refused => {
-                out.act(Action::Alarm("a witness did not cosign our head"));
-                Ok(())
-            }
-            Verdict::Line(line) => {
-                let Some(cosigned) = sent.and_then(|sent| believed(&party, &line, sent, gate, primitives)) else {
-                    out.act(Action::Alarm("a witness's cosignature does not hold"));
-                    return Ok(());
-                };
-                if let Ok(head) = cosigned.claim() {
-                    self.sizes.insert(party.clone(), head.size);
-                }
-                let key = cosigned_key(self.seat, &party);
-                batch.put(key, Some(cosigned.as_bytes().to_vec()))
-            }
-        }
-    }
-}
-
-/// The row of the newest head a witness cosigned.
-pub fn cosigned_key(seat: Seat, witness: &PartyId) -> Key {
-    Key::new(seat, table::COSIGNATURE, Digest::of(witness.to_string().as_bytes()).as_bytes())
-}
-
-/// The head with the witness's line under it, if the line holds under the key the roster names.
-fn believed(
-    party: &PartyId,
-    line: &str,
-    sent: &SignedCheckpoint,
-    gate: &Gate,
-    primitives: &dyn Primitives,
-) -> Option<SignedCheckpoint> {
-    let public = gate.roster().member(party)?.cosigning?;
-    let cosigned = sent.with_cosignatures(&[SignatureLine::parse(line)?]).ok()?;
-    let witness = cosignature::Witness { name: name_of(party)?, public: *public.as_bytes() };
-    cosignature::verify(primitives, &cosigned, &witness).ok()?;
-    Some(cosigned)
 }
 
 impl core::fmt::Debug for Witness {

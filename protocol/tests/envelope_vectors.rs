@@ -728,6 +728,7 @@ fn answers(network: &Network) -> Vec<(&'static str, String)> {
         decided: NOW,
         policy: Digest::of(b"policy"),
         outcome: Outcome::Refused(Told::NotPermitted),
+        unwitnessed_since: None,
     };
     let evidence_of = |owner: &str, request: Digest, body: &Body| {
         Ledger::new(network, owner, request, Digest::of(&cbor::encode(body))).evidence()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol::code::service::ServiceKind;
+use protocol::cosigning::Cosigning;
 use protocol::credential::Credential;
 use protocol::date::Date;
 use protocol::digest::Digest;
@@ -28,7 +29,7 @@ use protocol::statement::{Pulse, SealingPublic, Statement};
 use protocol::status::StatusList;
 use protocol::store::{Seat, Signer};
 use protocol::time::{Span, Steady, Timestamp};
-use protocol::witness::{self, Cosigning, Witness};
+use protocol::witness::{self, Witness};
 
 use crate::seed;
 
@@ -306,17 +307,17 @@ impl Founding {
         let mut ring = Keyring::new(keys.signing.clone(), keys.log.clone());
         ring.hold(self.suite, self.sealing(party)?, None);
         let log = match member {
-            Some(member) => ring.log(&member.log)?.secret.clone(),
-            None => keys.log.first()?.secret.clone(),
+            Some(member) => ring.log(&member.log)?.clone(),
+            None => keys.log.first()?.clone(),
         };
         let office = Office {
             requester: Requester::new(identity),
             machine: self.machine(seat, party, keys, &origin, steady),
             keys: ring,
             statement: self.statement(party, now),
-            cosigning: is_member.then(|| Cosigning::new(seat, COSIGN_EVERY, steady)),
+            cosigning: Some(Cosigning::new(seat, party.clone(), log.public, COSIGN_EVERY, steady)),
         };
-        Some((office, Signer { seat, origin, log_secret: log }))
+        Some((office, Signer { seat, origin, log_secret: log.secret }))
     }
 
     fn machine(
@@ -327,7 +328,8 @@ impl Founding {
         origin: &Origin,
         steady: Steady,
     ) -> Option<Box<dyn protocol::machine::Machine>> {
-        let desk = Desk { seat, party: party.clone(), origin: origin.clone(), policy: self.roster.policy };
+        let desk =
+            Desk { seat, party: party.clone(), origin: origin.clone(), policy: self.roster.policy, quorum_at: None };
         match party.kind() {
             PartyKind::Insurer => {
                 let insurers: BTreeSet<_> = self.roster.member(party)?.insurers.iter().copied().collect();

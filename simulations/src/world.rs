@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::batch::Batch;
 use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
 use protocol::machine::{Ask, AskId, Ending};
 use protocol::primitives::{Primitives, Secret};
+use protocol::store::staged::Staged;
 use protocol::store::{Seat, Store, StoreError, StoreSecret};
 use protocol::time::{Now, Span, Steady, Timestamp};
 
@@ -71,6 +73,15 @@ struct Place {
     disk: FalseDisk,
     index: FalseIndex,
     services: Vec<protocol::code::service::ServiceKind>,
+    /// When its statement or credential was issued.
+    issued: Timestamp,
+}
+
+/// What lies on the disk of a host at one moment: a backup.
+#[derive(Debug)]
+pub struct Image {
+    disk: FalseDisk,
+    index: FalseIndex,
 }
 
 /// What is left of a host that does not run.
@@ -78,6 +89,7 @@ struct Asleep {
     disk: FalseDisk,
     index: FalseIndex,
     services: Vec<protocol::code::service::ServiceKind>,
+    issued: Timestamp,
 }
 
 /// How long a frame is under way, in milliseconds.
@@ -128,7 +140,8 @@ impl World {
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
         let everyone: Vec<_> = members.chain(plan.holders.iter().cloned()).collect();
         for (party, services) in everyone {
-            world.start(&party, services, FalseDisk::new(DISK_BYTES), FalseIndex::new())?;
+            let issued = world.wall();
+            world.start(&party, services, issued, FalseDisk::new(DISK_BYTES), FalseIndex::new())?;
         }
         world.tell_everyone(&[], 1);
         for party in plan.members.clone() {
@@ -239,6 +252,13 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass, and leaves off in the middle of whatever is under way.
+    pub fn pass(&mut self, span: Span) {
+        let end = self.now.saturating_add(span.ms());
+        while self.step_until(end) {}
+        self.now = end;
+    }
+
     /// Alarms so far.
     pub fn alarms(&self) -> &[(PartyId, &'static str)] {
         &self.alarms
@@ -264,10 +284,26 @@ impl World {
     pub fn cosigned(&mut self, party: &PartyId, witness: &PartyId) -> Option<Vec<u8>> {
         let now = self.now();
         let place = self.hosts.get(party)?;
-        let mut staged = protocol::store::staged::Staged::new();
+        let mut staged = Staged::new();
         let mut dice = seed::stream(self.founding.seed(), "a look");
-        let batch = protocol::batch::Batch::new(now, SEAT, &place.store, &mut staged, &mut dice).ok()?;
-        batch.get(&protocol::witness::cosigned_key(SEAT, witness)).ok()?
+        let batch = Batch::new(now, SEAT, &place.store, &mut staged, &mut dice).ok()?;
+        batch.get(&protocol::cosigning::cosigned_key(SEAT, witness)).ok()?
+    }
+
+    /// How many exchanges of its own a host keeps over a restart: those that have not ended.
+    pub fn open_asks(&self, party: &PartyId) -> usize {
+        self.rows(party, protocol::table::ASK).len()
+    }
+
+    /// The rows of a host's table.
+    pub fn rows(&self, party: &PartyId, table: u8) -> Vec<Vec<u8>> {
+        let Some(place) = self.hosts.get(party) else { return Vec::new() };
+        let mut staged = Staged::new();
+        let mut dice = seed::stream(self.founding.seed(), "a look");
+        let Ok(batch) = Batch::new(self.now(), SEAT, &place.store, &mut staged, &mut dice) else { return Vec::new() };
+        let (from, to) = (batch.key(table, &[]), batch.key(table.saturating_add(1), &[]));
+        let rows = batch.range(&from, &to, usize::MAX).unwrap_or_default();
+        rows.into_iter().map(|(_key, value)| value).collect()
     }
 
     /// A host dies with what was not synced, and starts again on what is left.
@@ -275,21 +311,95 @@ impl World {
     /// # Errors
     /// [`StoreError`] if its store does not open.
     pub fn crash(&mut self, party: &PartyId) -> Result<(), StoreError> {
-        let Some(asleep) = self.take_down(party) else { return Ok(()) };
-        asleep.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
-        asleep.disk.revive();
-        self.start(party, asleep.services, asleep.disk, asleep.index)?;
+        self.crash_for(party, Span::ZERO)
+    }
+
+    /// The same, with time between.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn crash_for(&mut self, party: &PartyId, span: Span) -> Result<(), StoreError> {
+        let Some(place) = self.kill(party) else { return Ok(()) };
+        place.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
+        place.disk.revive();
+        self.pass(span);
+        self.start(party, place.services, place.issued, place.disk, place.index)?;
+        self.greet(party);
+        Ok(())
+    }
+
+    /// A backup of a host, taken while it runs.
+    pub fn image(&self, party: &PartyId) -> Option<Image> {
+        let place = self.hosts.get(party)?;
+        Some(Image { disk: place.disk.copy(), index: place.index.copy() })
+    }
+
+    /// A host dies and is started again from a backup, with time between.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn restore(&mut self, party: &PartyId, image: &Image) -> Result<(), StoreError> {
+        let Some(place) = self.kill(party) else { return Ok(()) };
+        let (services, issued) = (place.services.clone(), place.issued);
+        drop(place);
+        self.start(party, services, issued, image.disk.copy(), image.index.copy())?;
+        self.greet(party);
+        Ok(())
+    }
+
+    /// A host that is not there is started from what lay on its disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn revive(&mut self, party: &PartyId, image: &Image) -> Result<(), StoreError> {
+        let wall = self.wall();
+        self.start(party, Vec::new(), wall, image.disk.copy(), image.index.copy())?;
+        self.greet(party);
+        Ok(())
+    }
+
+    /// What keeps a host from writing, if anything does.
+    pub fn unsettled(&self, party: &PartyId) -> Option<&'static str> {
+        self.hosts.get(party)?.host.unsettled()
+    }
+
+    /// The heads under which receipts of `who` stand and which no quorum cosigned yet.
+    pub fn unwitnessed(&self, who: &PartyId) -> Vec<protocol::receipts::Unwitnessed> {
+        let rows = self.rows(who, protocol::table::UNWITNESSED);
+        rows.iter().filter_map(|row| protocol::cbor::decode(row).ok()).collect()
+    }
+
+    /// Everybody gets what would run out: pulse, lists, statements and credentials, under the next `number`.
+    pub fn renew_all(&mut self, number: u64) {
+        self.tell_everyone(&[], number);
+        let wall = self.wall();
+        let hosts: Vec<_> = self.hosts.iter().map(|(party, place)| (party.clone(), place.services.clone())).collect();
+        for (party, services) in hosts {
+            if let Some(statement) = self.founding.statement(&party, wall) {
+                self.push(0, &party, Input::Statement(SEAT, statement.clone()));
+                self.notice_everyone(&protocol::gate::Notice::Statement(statement.into()));
+            } else if let Some(credential) = self.founding.credential(&party, &services, wall) {
+                self.push(0, &party, Input::Credential(SEAT, credential));
+            }
+            if let Some(place) = self.hosts.get_mut(&party) {
+                place.issued = wall;
+            }
+        }
+        self.run();
+    }
+
+    /// What the authority and issuers would tell a host that was away.
+    fn greet(&mut self, party: &PartyId) {
         for notice in self.founding.notices(self.wall(), &[], 1) {
             self.push(0, party, Input::Notice(notice));
         }
         self.run();
-        Ok(())
     }
 
-    /// A host stops in good order.
+    /// A host stops.
     pub fn stop(&mut self, party: &PartyId) {
-        if let Some(asleep) = self.take_down(party) {
-            self.asleep.insert(party.clone(), asleep);
+        if let Some(Place { disk, index, services, issued, .. }) = self.kill(party) {
+            self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
         }
     }
 
@@ -299,7 +409,7 @@ impl World {
     /// [`StoreError`] if its store does not open.
     pub fn start_again(&mut self, party: &PartyId, meets: &PartyId) -> Result<(), StoreError> {
         let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
-        self.start(party, asleep.services, asleep.disk, asleep.index)?;
+        self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
         if let Some(peer) = self.founding.keys(meets).and_then(|keys| keys.transport.first()).copied() {
             self.push(0, party, Input::Meet { peer, addresses: Vec::new() });
         }
@@ -307,7 +417,7 @@ impl World {
         Ok(())
     }
 
-    fn take_down(&mut self, party: &PartyId) -> Option<Asleep> {
+    fn kill(&mut self, party: &PartyId) -> Option<Place> {
         let place = self.hosts.remove(party)?;
         let cut: Vec<_> =
             self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();
@@ -319,7 +429,7 @@ impl World {
         }
         self.queue.retain(|_at, (to, _input)| to != party);
         self.by_peer.retain(|_peer, owner| owner != party);
-        Some(Asleep { disk: place.disk, index: place.index, services: place.services })
+        Some(place)
     }
 
     /// A member signs its statement anew; an office or hospital is given a credential anew.
@@ -361,13 +471,6 @@ impl World {
         id
     }
 
-    /// Lets only so much time pass, whatever is under way.
-    pub fn pass(&mut self, span: Span) {
-        let end = self.now.saturating_add(span.ms());
-        while self.step_until(end) {}
-        self.now = end;
-    }
-
     /// How an ask ended, once.
     pub fn ending(&mut self, ask: AskId) -> Option<Ending> {
         self.endings.remove(&ask)
@@ -377,16 +480,23 @@ impl World {
         &mut self,
         party: &PartyId,
         services: Vec<protocol::code::service::ServiceKind>,
+        issued: Timestamp,
         disk: FalseDisk,
         index: FalseIndex,
     ) -> Result<(), StoreError> {
-        let (wall, now) = (self.wall(), self.now());
-        let founded = self.founding.office(SEAT, party, &services, wall, now.steady);
-        let (Some((office, signer)), Some(gate)) = (founded, self.founding.gate()) else { return Ok(()) };
+        let now = self.now();
+        // What is still valid is in use again after a restart: a request names its credential.
+        let issued = if now.wall.since(issued) < protocol::limits::CREDENTIAL_LIFE { issued } else { now.wall };
+        let founded = self.founding.office(SEAT, party, &services, issued, now.steady);
+        let (Some((mut office, signer)), Some(gate)) = (founded, self.founding.gate()) else { return Ok(()) };
         let secret =
             StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
         let doors = (Box::new(disk.clone()), Box::new(index.clone()));
-        let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
+        let (mut store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
+        let mut dice = seed::stream(self.founding.seed(), &format!("{party} resume {}", self.order));
+        let mut staged = Staged::new();
+        office.requester.resume(&gate, &mut Batch::new(now, SEAT, &store, &mut staged, &mut dice)?)?;
+        store.commit(staged)?;
         let mut host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
         if let Some(peer) = self.founding.keys(party).and_then(|keys| keys.transport.first()) {
             self.by_peer.insert(*peer, party.clone());
@@ -394,7 +504,7 @@ impl World {
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
         let notices = protocol::host::remembered_notices(SEAT, &store, now, &mut dice)?;
         host.recall(protocol::host::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
-        self.hosts.insert(party.clone(), Place { host, store, disk, index, services });
+        self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
         for notice in notices {
             self.push(0, party, Input::Notice(notice));
         }

@@ -45,6 +45,14 @@ struct Model {
     leaves: BTreeMap<Seat, Vec<(Vec<u8>, Vec<u8>)>>,
     records: Vec<(Seat, Position, Vec<u8>)>,
     keys: BTreeMap<(Seat, u64), [u8; 32]>,
+    /// How often a seat began a new epoch, and how many leaves it had before the last.
+    epochs: BTreeMap<Seat, (u32, usize)>,
+}
+
+impl Model {
+    fn epoch(&self, seat: Seat) -> (u32, usize) {
+        self.epochs.get(&seat).copied().unwrap_or_default()
+    }
 }
 
 /// One machine: its disk and index outlive its stores.
@@ -120,7 +128,8 @@ impl World {
         self.doubtful = Some(after.clone());
         let committed = store.commit(staged)?;
         for seat in SEATS {
-            assert_eq!(committed.head(seat).unwrap().size, after.leaves.get(&seat).map_or(0, Vec::len) as u64);
+            let leaves = after.leaves.get(&seat).map_or(0, Vec::len) - after.epoch(seat).1;
+            assert_eq!(committed.head(seat).unwrap().size, leaves as u64);
         }
         self.model = after;
         self.doubtful = None;
@@ -154,6 +163,13 @@ impl World {
             0 => {
                 batch.forget(label(who));
                 after.keys.remove(&(seat, who));
+            }
+            // Refused if the seat has leaves in this turn: they belong to the epoch before.
+            4 => {
+                let number = after.epoch(seat).0 + 1;
+                if batch.open_epoch(number).is_ok() {
+                    after.epochs.insert(seat, (number, after.leaves.get(&seat).map_or(0, Vec::len)));
+                }
             }
             1..=3 => {
                 let key = *batch.person_key(label(who))?.expose();
@@ -236,12 +252,16 @@ fn is_as(store: &mut Store, model: &Model, whole: bool) -> Result<bool, StoreErr
             same &= batch.read(Roll::Records, *position)? == *bytes;
         }
         let head = committed.head(seat).unwrap();
-        for number in (0..leaves.len()).filter(|number| whole || number % 5 == 0) {
+        let (epoch, begins) = model.epoch(seat);
+        same &= batch.origin().unwrap().epoch() == epoch && head.note.claim().unwrap().origin.epoch() == epoch;
+        same &= (0..begins).all(|number| batch.entry(number as u64).is_none());
+        for number in (begins..leaves.len()).filter(|number| whole || number % 5 == 0) {
             let entry = batch.entry(number as u64).unwrap();
-            let receipt = committed.receipt(store, &entry, Some(number as u64 + 1))?;
+            let index = (number - begins) as u64;
+            let receipt = committed.receipt(store, &entry, Some(index + 1))?;
             let (size, root) = (head.size, head.root);
-            same &= receipt.leaf() == leaves[number].0;
-            same &= tree::check_inclusion(hashes[number], number as u64, size, root, receipt.inclusion());
+            same &= receipt.leaf() == leaves[number].0 && receipt.index() == index;
+            same &= tree::check_inclusion(hashes[number], index, size, root, receipt.inclusion());
         }
     }
     Ok(same)

@@ -595,7 +595,7 @@ fn a_stolen_log_key_does_not_get_a_fork_cosigned() {
         Checkpoint { root: Digest::of(b"another history"), size: cosigned.size + 1, ..cosigned.clone() },
     ] {
         let note = fork.sign(&Real, &stolen).as_bytes().to_vec();
-        let frame = Frame::Cosign(9_999, note.into(), cosigned.size, Vec::new());
+        let frame = Frame::Cosign(9_999, note.into(), cosigned.size, Vec::new(), None);
         world.push_now(&witness, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
         world.run();
     }

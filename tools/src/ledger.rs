@@ -12,6 +12,7 @@ use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::SignedCheckpoint;
 use protocol::ledger::cosignature;
 use protocol::ledger::leaf::Leaf;
+use protocol::ledger::origin::Origin;
 use protocol::ledger::proof::{Evidence, VerifiedNotes};
 use protocol::ledger::tree;
 use protocol::limits;
@@ -19,7 +20,7 @@ use protocol::message::{Body, Outcome};
 use protocol::primitives::Real;
 use protocol::record::disclosure::Content;
 use protocol::requester;
-use protocol::roster::{Chain, Link, Roster};
+use protocol::roster::{Chain, Link, Member, Roster};
 use protocol::time::Timestamp;
 use protocol::witness;
 use serde_json::{Value, json};
@@ -152,8 +153,9 @@ pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<
     let party = head.origin.party().clone();
     let member = rosters.newest().and_then(|roster| roster.member(&party));
     let is_signed = member.map(|member| {
-        let origin = requester::origin_of_member(&rosters.network, member);
-        member.log.iter().any(|log| signed.verify(&Real, &origin, log.as_bytes()).is_ok())
+        let origin = origin_named(&head.origin.to_string(), rosters, member);
+        let is_by = |log: &[u8; 32]| origin.as_ref().is_some_and(|origin| signed.verify(&Real, origin, log).is_ok());
+        member.log.iter().any(|log| is_by(log.as_bytes()))
     });
     if is_signed.is_none() && !matches!(party.kind(), PartyKind::Office | PartyKind::Hospital) {
         return Err(format!("{party} が名簿にありません / not in the roster"));
@@ -171,9 +173,15 @@ pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<
 /// A text if a cosignature does not hold, or the call failed.
 pub fn cosigned(line: &Line, rosters: &Rosters) -> Result<Vec<Cosigned>, String> {
     let mut found: Vec<Cosigned> = Vec::new();
+    let mut notes = Vec::new();
     for note in line.cosigned()? {
         let signed = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| error.to_string())?;
         let head = signed.claim().map_err(|error| error.to_string())?;
+        notes.push((signed, head));
+    }
+    // A witness that was not there since a new epoch began holds a head of the one before.
+    let open = notes.iter().map(|(_signed, head)| head.origin.epoch()).max();
+    for (signed, head) in notes.into_iter().filter(|(_signed, head)| Some(head.origin.epoch()) == open) {
         for member in rosters.newest().into_iter().flat_map(|roster| roster.of_kind(PartyKind::Witness)) {
             let (Some(name), Some(public)) = (witness::name_of(&member.party), member.cosigning) else { continue };
             let known = cosignature::Witness { name, public: *public.as_bytes() };
@@ -207,7 +215,7 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
     };
     let quorum = rosters.newest().map_or(0, |roster| roster.witness_quorum);
     let covered = found.quorum_size(quorum);
-    // Offices and hospitals are not in the roster, and no witness visits them.
+    // Of an office or hospital the roster names no key, so that a quorum is shown, not asked for.
     let has_quorum = found.is_signed.is_none() || found.size == 0 || covered > 0;
     let mut text = format!(
         "台帳: {}\n✓ 葉 {} 枚から根を計算し直し、頭と一致しました\n  根 {}\n",
@@ -221,7 +229,7 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
         text.push_str(&format!("✓ 立会 {}: 大きさ {} に {} に署名\n", head.witness, head.size, moment(head.at)));
     }
     text.push_str(&match (found.is_signed, has_quorum) {
-        (None, _) => "– 立会は会員の台帳だけを見ます".to_owned(),
+        (None, _) if covered == 0 => "– 立会はまだこの台帳を見ていません".to_owned(),
         (_, true) => format!(
             "✓ 定足数 {quorum}: 大きさ {covered} まで立会済み(その後の葉 {} 枚は次の立会を待っています)",
             found.size.saturating_sub(covered)
@@ -264,7 +272,7 @@ pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
                  台帳の {} 番の葉に記しました(大きさ {} の頭に署名、名簿 {} 版)。\n  \
                  証明すること: 回答の内容、決めた時刻、葉が署名済みの台帳に含まれること。\n  \
                  証明しないこと: 記録の内容が真実であること、台帳がその後書き換えられていないこと\
-                 (tsunagi ledger verify で確かめられます)。",
+                 (tsunagi ledger verify で確かめられます)、立会がこの頭を見たこと                 (未立会。今どうかは、照会した自組織のノードの /v1/ledger/receipt が知っています)。",
                 proven.body.responder,
                 moment(proven.body.decided),
                 proven.body.request,
@@ -274,7 +282,7 @@ pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
             );
             let data = json!({ "ok": true, "responder": proven.body.responder.to_string(),
                 "decided_at_ms": proven.body.decided.unix_ms(), "request": proven.body.request.to_string(),
-                "leaf": proven.leaf, "size": proven.size, "roster_version": proven.roster });
+                "leaf": proven.leaf, "size": proven.size, "roster_version": proven.roster, "witnessed": false });
             Report::good(text, data)
         }
     })
@@ -322,11 +330,10 @@ pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String
         }
         successor = Some(roster.issued);
         let Some(member) = roster.member(&body.responder) else { continue };
-        let origin = requester::origin_of_member(&rosters.network, member);
-        if body.origin != origin.to_string() {
+        let Some(origin) = origin_named(&body.origin, rosters, member) else {
             last = "本体が別の台帳を名乗っています / the body names another ledger".to_owned();
             continue;
-        }
+        };
         let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
         let notes = VerifiedNotes::new(1);
         match evidence.check(&Real, &notes, &origin, &logs, None, request, Digest::of(&body_bytes)) {
@@ -335,6 +342,12 @@ pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String
         }
     }
     Err(last)
+}
+
+/// The ledger of that name, if it can be this member's: of its first epoch or a later one.
+fn origin_named(text: &str, rosters: &Rosters, member: &Member) -> Option<Origin> {
+    let first = requester::origin_of_member(&rosters.network, member);
+    Origin::parse(text).filter(|origin| first.of_epoch(origin.epoch()) == *origin && origin.epoch() >= first.epoch())
 }
 
 /// The readable part of an answer is not covered by the receipt; it must be what the body says.

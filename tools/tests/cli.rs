@@ -254,18 +254,30 @@ fn spoiled_inputs_end_with_their_code() {
 struct Running(Vec<Child>);
 
 impl Running {
-    /// Starts the node of a member's folder and waits until it is ready.
-    fn start(&mut self, folder: &Path, member: &str) -> Line {
+    /// Starts the node of a member's folder.
+    fn spawn(&mut self, folder: &Path, member: &str) {
         let home = folder.join("net/members").join(member);
         let config = home.join("node.toml");
         let log = std::fs::File::create(home.join("node.log")).unwrap();
         let mut run = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
         run.args(["run", "--config"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.0.push(run.spawn().unwrap());
-        let opened = || Line::open(None, None, Some(&config)).ok().filter(Line::is_ready);
+    }
+
+    /// Waits until the node of a member's folder says this of itself.
+    fn wait(&self, folder: &Path, member: &str, is_so: fn(&Line) -> bool) -> Line {
+        let home = folder.join("net/members").join(member);
+        let config = home.join("node.toml");
+        let opened = || Line::open(None, None, Some(&config)).ok().filter(is_so);
         let log = || std::fs::read_to_string(home.join("node.log")).unwrap();
-        assert!(wait_until(LIMIT, || opened().is_some()), "{member} is not ready: {}", log());
+        assert!(wait_until(LIMIT, || opened().is_some()), "{member} is not so: {}", log());
         opened().unwrap()
+    }
+
+    /// Starts the node of a member's folder and waits until it is ready.
+    fn start(&mut self, folder: &Path, member: &str) -> Line {
+        self.spawn(folder, member);
+        self.wait(folder, member, Line::is_ready)
     }
 }
 
@@ -336,7 +348,13 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
     let (folder, _network) = founded();
     let folder = folder.path();
     let mut running = Running::default();
-    let insurer = running.start(folder, INSURER);
+    running.spawn(folder, INSURER);
+    running.wait(folder, INSURER, |line| {
+        let status = line.status().unwrap_or_default();
+        status["unready_because"].as_str().is_some_and(|why| why.contains("立会に届くまで答えません"))
+    });
+    running.start(folder, "witness-w-1");
+    let insurer = running.wait(folder, INSURER, Line::is_ready);
     let office = running.start(folder, OFFICE);
     let (client, stranger) = feed(&insurer);
 
@@ -363,7 +381,7 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
 
     receipts_hold_until_spoiled(folder, &answer, &refused);
     what_a_stolen_key_touched(folder, &answer);
-    ledgers_are_verified(folder, &mut running, &insurer);
+    ledgers_are_verified(folder, &insurer);
     let doctor = format!("doctor --config net/members/{OFFICE}/node.toml");
     assert_eq!(good(folder, &doctor)["ok"], true, "{}", text(folder, &doctor));
 
@@ -407,6 +425,8 @@ fn a_credential_for_other_keys_or_for_another_office_is_not_taken() {
     let (folder, network) = founded();
     let folder = folder.path();
     let mut running = Running::default();
+    running.start(folder, "witness-w-1");
+    running.start(folder, INSURER);
     let office = running.start(folder, OFFICE);
     join(folder, network, "office:1370101238", OWN_KEYS, "same");
     join(folder, network, "office:1370101238", "fresh", "other");
@@ -469,6 +489,7 @@ fn a_stranger_is_closed_in_time_and_its_nonsense_fills_no_log() {
     let (folder, _network) = founded();
     let folder = folder.path();
     let mut running = Running::default();
+    running.start(folder, "witness-w-1");
     let insurer = running.start(folder, INSURER);
     let status = insurer.status().unwrap();
     let addresses: Vec<String> =
@@ -543,17 +564,14 @@ fn what_a_stolen_key_touched(folder: &Path, answer: &Value) {
     assert_eq!(good(folder, &format!("{affected} office:1370200014"))["exchanges"], json!([]));
 }
 
-fn ledgers_are_verified(folder: &Path, running: &mut Running, insurer: &Line) {
+fn ledgers_are_verified(folder: &Path, insurer: &Line) {
     let verify =
         |member: &str| said(folder, &format!("ledger verify --config net/members/{member}/node.toml {ROSTER}"));
-    let (status, alone) = verify(INSURER);
-    assert_eq!((status, &alone["signed"], &alone["quorum_size"]), (1, &json!(true), &json!(0)), "no witness yet");
-    assert_eq!(alone["size"], insurer.ledger_size().unwrap());
     let (status, own) = verify(OFFICE);
     assert_eq!((status, &own["signed"]), (0, &Value::Null), "{own}");
-    running.start(folder, "witness-w-1");
     assert!(wait_until(LIMIT, || verify(INSURER).0 == 0), "{}", verify(INSURER).1);
     let (_status, seen) = verify(INSURER);
+    assert_eq!((&seen["signed"], &seen["size"]), (&json!(true), &json!(insurer.ledger_size().unwrap())));
     assert_eq!((&seen["quorum"], &seen["cosigned"][0]["witness"]), (&json!(1), &json!("witness:w-1")));
     assert!(seen["quorum_size"].as_u64() > Some(0));
     let (folder_of_another, _network) = founded();

@@ -22,7 +22,8 @@ pub(super) fn to_json(ending: &Ending) -> Value {
 
 #[expect(clippy::indexing_slicing, reason = "writing a name of ours into a JSON object makes it")]
 fn answered_to_json(answered: &Answered) -> Value {
-    let decided = cbor::decode::<Body>(&answered.body).ok().map(|body| body.decided.unix_ms());
+    let body = cbor::decode::<Body>(&answered.body).ok();
+    let decided = body.as_ref().map(|body| body.decided.unix_ms());
     let mut value = json!({
         "outcome": "answered",
         "exchange": answered.exchange.to_string(),
@@ -34,8 +35,12 @@ fn answered_to_json(answered: &Answered) -> Value {
             "evidence": STANDARD.encode(&answered.evidence),
             "leaf": answered.leaf,
             "own_leaf": answered.own_leaf,
+            "witnessed": !answered.is_unwitnessed,
         },
     });
+    if let Some(since) = body.and_then(|body| body.unwitnessed_since) {
+        value["unwitnessed_since_ms"] = json!(since.unix_ms());
+    }
     match &answered.outcome {
         Outcome::Refused(told) => {
             value["outcome"] = json!("refused");
@@ -53,7 +58,7 @@ fn answered_to_json(answered: &Answered) -> Value {
         Outcome::History(accesses) => value["history"] = accesses.iter().map(access_to_json).collect(),
         Outcome::Registered => value["registered"] = json!(true),
         // No ask of local software ends in these.
-        Outcome::Entries(_) | Outcome::Evaluated(..) => {}
+        Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Held(_) => {}
     }
     value
 }

@@ -7,6 +7,8 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use protocol::access_log::Touched;
 use protocol::id::party::PartyId;
 use protocol::time::Timestamp;
@@ -59,6 +61,29 @@ pub(super) async fn leaves(State(desk): State<Arc<Desk>>, RawQuery(text): RawQue
         read = read.saturating_add(portion);
     }
     Ok(([("content-type", "application/octet-stream")], bytes).into_response())
+}
+
+/// `GET /v1/ledger/receipt?seat=&party=&epoch=&leaf=`: a receipt of ours as it is kept, and whether a quorum of
+/// witnesses has cosigned a head since that follows from it.
+pub(super) async fn receipt(State(desk): State<Arc<Desk>>, RawQuery(text): RawQuery) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let party = query.get("party").and_then(PartyId::parse).ok_or_else(|| Trouble::field("party"))?;
+    let epoch = query.get("epoch").map_or(Ok(None), |_given| query.number("epoch").map(Some))?;
+    let epoch = epoch.map(|epoch| u32::try_from(epoch).map_err(|_long| Trouble::field("epoch"))).transpose()?;
+    let leaf = query.number("leaf")?;
+    let found = desk.wish(|waits| Local::Receipt(seat, party, epoch, leaf, waits)).await?;
+    let found = found.ok_or(Trouble::NotFound)?;
+    Ok(Json(json!({
+        "origin": found.head.origin.to_string(),
+        "leaf": leaf,
+        "own_leaf": found.kept.own_leaf,
+        "size": found.head.size,
+        "witnessed": !found.is_unwitnessed,
+        "resubmitted": found.kept.is_resubmitted,
+        "evidence": STANDARD.encode(&found.receipt),
+        "cosigned": found.cosigned,
+    })))
 }
 
 /// `GET /v1/ledger/affected?seat=&party=&since_ms=&leaf=`: a portion of the exchanges in which `party` asked,

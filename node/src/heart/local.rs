@@ -3,17 +3,19 @@
 
 use protocol::access_log::{self, Touched};
 use protocol::batch::Batch;
+use protocol::cosigning::cosigned_key;
 use protocol::credential::Credential;
 use protocol::gate::Condition;
 use protocol::gate::Notice;
 use protocol::host::Input;
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::ledger::checkpoint::Checkpoint;
 use protocol::machine::{Ask, AskId, Ending, Event};
 use protocol::primitives::Real;
+use protocol::receipts;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, StoreError};
 use protocol::time::{Now, Timestamp};
-use protocol::witness::cosigned_key;
 use tokio::sync::oneshot::Sender;
 
 use super::Beat;
@@ -41,6 +43,8 @@ pub enum Local {
     Checkpoint(Seat, Sender<String>),
     /// To read the heads that witnesses cosigned.
     Cosigned(Seat, Sender<Vec<String>>),
+    /// To read a receipt: whose ledger, which epoch (the open one if none is named), which leaf.
+    Receipt(Seat, PartyId, Option<u32>, u64, Sender<Option<Found>>),
     /// To read which exchanges an organisation had with the seat, from that instant and leaf on.
     Affected(Seat, PartyId, (Timestamp, u64), Sender<Vec<Touched>>),
     /// To know whether something can be sealed to a member.
@@ -49,6 +53,21 @@ pub enum Local {
     Rotate(Seat, Sender<bool>),
     /// To see how the node is.
     Status(Sender<Status>),
+}
+
+/// A receipt of ours, as it is kept.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where it stands, and what became of it.
+    pub kept: receipts::Kept,
+    /// Its bytes.
+    pub receipt: Vec<u8>,
+    /// The head it was proven under.
+    pub head: Checkpoint,
+    /// Whether no quorum of witnesses has cosigned a head yet that follows from that one.
+    pub is_unwitnessed: bool,
+    /// The newest head of that member a quorum cosigned, as a signed note.
+    pub cosigned: Option<String>,
 }
 
 /// How the node is.
@@ -118,6 +137,9 @@ impl Beat {
                 }
             }
             Local::Cosigned(seat, waits) => tell(waits, self.cosigned(seat, now)?),
+            Local::Receipt(seat, party, epoch, leaf, waits) => {
+                tell(waits, self.receipt(seat, &party, epoch, leaf, now)?);
+            }
             Local::Affected(seat, party, from, waits) => tell(waits, self.affected(seat, &party, from, now)?),
             Local::Knows(party, waits) => {
                 tell(waits, self.heart.host.gate().statement(&party, now.wall).is_some());
@@ -166,7 +188,7 @@ impl Beat {
         let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
         let mut bytes = Vec::new();
         for index in from..from.saturating_add(count).min(size) {
-            bytes.extend(batch.leaf(index)?.0.to_bytes());
+            bytes.extend(batch.leaf(batch.epoch_begins().saturating_add(index))?.0.to_bytes());
         }
         Ok(bytes)
     }
@@ -181,6 +203,29 @@ impl Beat {
             notes.extend(note.and_then(|bytes| String::from_utf8(bytes).ok()));
         }
         Ok(notes)
+    }
+
+    fn receipt(
+        &self,
+        seat: Seat,
+        party: &PartyId,
+        epoch: Option<u32>,
+        leaf: u64,
+        now: Now,
+    ) -> Result<Option<Found>, StoreError> {
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
+        let gate = self.heart.host.gate();
+        let open = || gate.roster().member(party).map(|member| gate.origin(member).epoch());
+        let Some(epoch) = epoch.or_else(open) else { return Ok(None) };
+        let Some(kept) = receipts::of_leaf(&batch, party, epoch, leaf)? else { return Ok(None) };
+        let receipt = receipts::read(&batch, &kept)?;
+        let Some((_evidence, (_note, head))) = receipts::read_receipt(&receipt) else { return Ok(None) };
+        let is_unwitnessed = batch.get(&receipts::unwitnessed_key(&batch, &head.origin, head.size))?.is_some();
+        let cosigned = batch.get(&receipts::cosigned_head_key(&batch, party))?;
+        let cosigned = cosigned.and_then(|note| String::from_utf8(note).ok());
+        Ok(Some(Found { kept, receipt, head, is_unwitnessed, cosigned }))
     }
 
     fn affected(

@@ -2,6 +2,7 @@
 //! counts become the operator's figures.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use protocol::gate::Condition;
 use protocol::host::Drop;
@@ -21,6 +22,7 @@ pub struct Vitals {
     turned_ms: AtomicU64,
     no_room: AtomicBool,
     room_bytes: AtomicU64,
+    unsettled: Mutex<Option<&'static str>>,
 }
 
 const FRESH: u8 = 2;
@@ -68,6 +70,19 @@ impl Vitals {
     /// Room on the disk in bytes, as of the last look.
     pub fn room(&self) -> u64 {
         self.room_bytes.load(Ordering::Acquire)
+    }
+
+    /// What keeps the ledger from being written, if anything does: the host's word for it.
+    pub fn unsettled(&self) -> Option<&'static str> {
+        *self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn show_ledger(&self, unsettled: Option<&'static str>) {
+        let mut shown = self.unsettled.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown != unsettled {
+            tracing::info!(unsettled = unsettled.unwrap_or("nothing"), "whether the ledger may be written");
+            *shown = unsettled;
+        }
     }
 
     pub(super) fn begin_turn(&self, now: Steady) {

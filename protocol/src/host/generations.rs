@@ -55,7 +55,7 @@ impl Host {
             return;
         }
         self.logs_of = self.gate.generation();
-        for (seat, office) in &self.offices {
+        for (seat, office) in &mut self.offices {
             let identity = office.requester.identity();
             let named = match (&identity.credential, self.gate.roster().member(&identity.party)) {
                 (Some(credential), _) => Credential::own(credential).map(|own| vec![own.log]),
@@ -63,6 +63,9 @@ impl Host {
             };
             if let Some(pair) = office.keys.log(&named.unwrap_or_default()) {
                 store.sign_with(*seat, self.primitives.signing_key(&pair.secret));
+                if let Some(cosigning) = &mut office.cosigning {
+                    cosigning.follow(pair.public);
+                }
             }
         }
     }

@@ -8,6 +8,8 @@ use crate::cbor;
 use crate::digest::Digest;
 use crate::frame::Frame;
 use crate::gate::{Notice, NoticeError, Standing};
+use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::epoch::Opening;
 use crate::limits;
 use crate::machine::Route;
 use crate::news::Heed;
@@ -78,6 +80,9 @@ impl Host {
                         self.fetch_next(from, now.steady, out);
                     }
                     Notice::Statement(bytes) => self.withdraw_connections(bytes, now.steady, out),
+                    Notice::Opening(_) => {
+                        self.offices.values_mut().for_each(|office| office.requester.hear_of_epoch(now.steady));
+                    }
                     Notice::Pulse(_) | Notice::StatusList(_) => {}
                 }
                 for connection in self.links.keys().filter(|connection| Some(**connection) != from) {
@@ -180,12 +185,14 @@ impl Host {
             },
             Notice::Pulse(_bytes) => Vec::new(),
             Notice::Statement(signed) | Notice::StatusList(signed) => claimed_party(signed),
+            Notice::Opening(bytes) => opened_epoch(bytes),
         };
         let table = match notice {
             Notice::Roster(_) => table::ROSTER,
             Notice::Pulse(_) => table::PULSE,
             Notice::Statement(_) => table::STATEMENT,
             Notice::StatusList(_) => table::STATUS_LIST,
+            Notice::Opening(_) => table::OPENING,
         };
         self.rows.push((table, rest, bytes));
     }
@@ -202,4 +209,14 @@ impl Host {
 fn claimed_party(signed: &[u8]) -> Vec<u8> {
     let key = crate::sign1::Unverified::parse(signed).map(|signed| signed.key());
     key.map_or_else(|_error| Digest::of(signed).as_bytes().to_vec(), |key| key.as_bytes().to_vec())
+}
+
+/// Party and number of an epoch, for the key of its row: a party's epochs stand in order.
+fn opened_epoch(opening: &[u8]) -> Vec<u8> {
+    let opening = cbor::decode::<Opening>(opening).ok();
+    let first = opening.and_then(|opening| SignedCheckpoint::parse(&opening.first).ok()?.claim().ok());
+    first.map_or_else(Vec::new, |first| {
+        let party = Digest::of(first.origin.party().to_string().as_bytes());
+        [&party.as_bytes()[..], &first.origin.epoch().to_be_bytes()].concat()
+    })
 }

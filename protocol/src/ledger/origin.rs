@@ -51,6 +51,11 @@ impl Origin {
         self.epoch
     }
 
+    /// The same party's ledger of another epoch.
+    pub fn of_epoch(&self, epoch: u32) -> Self {
+        Self { epoch, ..self.clone() }
+    }
+
     /// Whether the ledger belongs to this network.
     pub fn is_in(&self, network: &Digest) -> bool {
         network.to_string().starts_with(&self.network)

@@ -22,6 +22,8 @@ pub(super) struct Memory {
     recent: VecDeque<Digest>,
     /// The number of the hash behind the last recent one.
     end: u64,
+    /// Where the tree's hashes begin in the roll: behind those of earlier epochs.
+    base: u64,
 }
 
 /// A tree's hashes, wherever they are.
@@ -45,9 +47,14 @@ pub(super) struct Growth {
 }
 
 impl Memory {
-    /// The memory of a tree of `size` leaves whose hashes are all on the disk.
-    pub(super) fn load(disk: &dyn Disk, seat: Seat, size: u64) -> Result<(Self, Digest), StoreError> {
-        let mut memory = Self { end: tree::node_count(size), ..Self::default() };
+    /// The memory of a tree without leaves whose hashes will begin at offset `base` of the roll.
+    pub(super) fn begin(base: u64) -> Self {
+        Self { base, ..Self::default() }
+    }
+
+    /// The memory of a tree of `size` leaves whose hashes are all on the disk, from offset `base` on.
+    pub(super) fn load(disk: &dyn Disk, seat: Seat, size: u64, base: u64) -> Result<(Self, Digest), StoreError> {
+        let mut memory = Self { end: tree::node_count(size), ..Self::begin(base) };
         let grown = grow(disk, seat, &memory, size, &[])?;
         memory.edge = grown.edge;
         Ok((memory, grown.root))
@@ -80,7 +87,7 @@ impl Nodes for View<'_> {
             let fresh = usize::try_from(ahead).ok().and_then(|ahead| self.fresh.get(ahead));
             return fresh.copied().ok_or(StoreError::Unknown);
         }
-        self.memory.recall(index).map_or_else(|| roll::read_node(self.disk, self.seat, index), Ok)
+        self.memory.recall(index).map_or_else(|| roll::read_node(self.disk, self.seat, self.memory.base, index), Ok)
     }
 }
 

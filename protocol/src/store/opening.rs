@@ -92,9 +92,12 @@ impl Store {
 
         let mut memories = replayed.memories;
         let mut ledgers = BTreeMap::new();
-        for signer in signers {
+        for mut signer in signers {
             let seat = signer.seat;
             let state = replayed.state.seat(seat);
+            if state.epoch != 0 {
+                signer.origin = signer.origin.of_epoch(state.epoch);
+            }
             let memory = memories.remove(&seat).unwrap_or_default();
             ledgers.insert(seat, Ledger::new(signer, memory, state.size, state.root, primitives.as_ref()));
         }
@@ -280,7 +283,8 @@ impl Walk {
 /// The rolls while the journal says what stands in them.
 struct Rolls {
     ends: BTreeMap<(Seat, Roll), End>,
-    sizes: BTreeMap<Seat, u64>,
+    /// Leaves before the open epoch, and in it.
+    sizes: BTreeMap<Seat, (u64, u64)>,
     memories: BTreeMap<Seat, Memory>,
 }
 
@@ -308,11 +312,11 @@ impl Rolls {
                     return Err(StoreError::damaged(&name::of(Kind::Roll(state.seat, of)), len));
                 }
             }
-            let (memory, root) = Memory::load(disk, state.seat, state.size)?;
+            let (memory, root) = Memory::load(disk, state.seat, state.size, state.nodes)?;
             if root != state.root {
                 return Err(StoreError::damaged(&name::of(Kind::Roll(state.seat, Roll::Nodes)), 0));
             }
-            sizes.insert(state.seat, state.size);
+            sizes.insert(state.seat, (state.begins, state.size));
             memories.insert(state.seat, memory);
         }
         Ok(Self { ends, sizes, memories })
@@ -340,17 +344,21 @@ impl Rolls {
         let entries = append.bytes.as_chunks::<{ roll::LEAF_ENTRY_BYTES }>().0;
         let leaves = entries.iter().filter_map(|entry| entry.first_chunk::<LEAF_BYTES>());
         let hashes: Vec<Digest> = leaves.map(|leaf| tree::leaf_hash(leaf)).collect();
-        let size = self.sizes.get(&seat).copied().unwrap_or_default();
-        let memory = self.memories.entry(seat).or_default();
-        let growth = nodes::grow(disk, seat, memory, size, &hashes)?;
         let expected = after.seat(seat);
+        let (begins, mut size) = self.sizes.get(&seat).copied().unwrap_or_default();
+        let memory = self.memories.entry(seat).or_default();
+        if begins != expected.begins {
+            (*memory, size) = (Memory::begin(expected.nodes), 0);
+        }
+        let at = expected.nodes.saturating_add(roll::nodes_len(size));
+        let growth = nodes::grow(disk, seat, memory, size, &hashes)?;
         if (growth.size, growth.root) != (expected.size, expected.root) {
-            return Err(StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), roll::nodes_len(size)));
+            return Err(StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), at));
         }
         let bytes = nodes::bytes_of(&growth.nodes);
         memory.take(growth);
-        self.sizes.insert(seat, expected.size);
-        self.put_bytes(disk, (seat, Roll::Nodes), roll::nodes_len(size), &bytes, opened)
+        self.sizes.insert(seat, (expected.begins, expected.size));
+        self.put_bytes(disk, (seat, Roll::Nodes), at, &bytes, opened)
     }
 
     /// Holds `bytes` against what stands at `offset`; from the first difference on the roll is written anew.

@@ -89,13 +89,13 @@ pub(crate) fn nodes_len(size: u64) -> u64 {
     tree::node_count(size).saturating_mul(len_u64(NODE_BYTES))
 }
 
-/// Reads one hash of a tree.
+/// Reads one hash of the tree whose hashes begin at offset `base`.
 ///
 /// # Errors
 /// [`StoreError::Damaged`] if the roll ends before it.
-pub(crate) fn read_node(disk: &dyn Disk, seat: Seat, index: u64) -> Result<Digest, StoreError> {
+pub(crate) fn read_node(disk: &dyn Disk, seat: Seat, base: u64, index: u64) -> Result<Digest, StoreError> {
     let file = name::of(Kind::Roll(seat, Roll::Nodes));
-    let at = index.saturating_mul(len_u64(NODE_BYTES));
+    let at = base.saturating_add(index.saturating_mul(len_u64(NODE_BYTES)));
     let bytes = disk.read(&file, at, NODE_BYTES).map_err(|error| StoreError::of_read(&file, at, error))?;
     let bytes = <[u8; NODE_BYTES]>::try_from(bytes.as_slice()).map_err(|_error| StoreError::damaged(&file, at))?;
     Ok(Digest::from_bytes(bytes))

@@ -43,6 +43,8 @@ pub(crate) struct StagedSeat {
     pub(crate) leaves: Vec<u8>,
     /// The hashes of the leaves.
     pub(crate) hashes: Vec<Digest>,
+    /// The epoch these leaves open.
+    pub(crate) opens: Option<u32>,
 }
 
 impl Staged {

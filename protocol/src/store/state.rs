@@ -72,7 +72,7 @@ pub(super) struct State {
 pub(super) struct SeatState {
     #[n(0)]
     pub(super) seat: Seat,
-    /// Leaves.
+    /// Leaves of the open epoch.
     #[n(1)]
     pub(super) size: u64,
     #[n(2)]
@@ -83,6 +83,15 @@ pub(super) struct SeatState {
     /// Bytes of the roll of details.
     #[n(4)]
     pub(super) details: u64,
+    /// The open epoch; 0 as long as it is the first, whose number the roster says.
+    #[n(5)]
+    pub(super) epoch: u32,
+    /// Leaves of the epochs before, which stay in the roll.
+    #[n(6)]
+    pub(super) begins: u64,
+    /// Bytes of hashes of the epochs before.
+    #[n(7)]
+    pub(super) nodes: u64,
 }
 
 impl Record {
@@ -111,14 +120,25 @@ impl State {
 impl SeatState {
     /// A seat that never wrote.
     pub(super) fn empty(seat: Seat) -> Self {
-        Self { seat, size: 0, root: Digest::of(b""), records: 0, details: 0 }
+        Self { seat, size: 0, root: Digest::of(b""), records: 0, details: 0, epoch: 0, begins: 0, nodes: 0 }
+    }
+
+    /// The seat after a new epoch was opened, before its first leaf.
+    pub(super) fn reopened(self, epoch: u32) -> Self {
+        let (begins, nodes) = (self.leaves(), self.len(Roll::Nodes));
+        Self { epoch, begins, nodes, size: 0, root: Digest::of(b""), ..self }
+    }
+
+    /// Leaves of all epochs.
+    pub(super) const fn leaves(&self) -> u64 {
+        self.begins.saturating_add(self.size)
     }
 
     /// How long a roll is, in bytes.
     pub(super) fn len(&self, of: Roll) -> u64 {
         match of {
-            Roll::Leaves => roll::leaf_offset(self.size),
-            Roll::Nodes => roll::nodes_len(self.size),
+            Roll::Leaves => roll::leaf_offset(self.leaves()),
+            Roll::Nodes => self.nodes.saturating_add(roll::nodes_len(self.size)),
             Roll::Records => self.records,
             Roll::Details => self.details,
         }

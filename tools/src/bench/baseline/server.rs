@@ -100,7 +100,7 @@ fn fill(folder: &Path, persons: u64, today: Date) -> Result<Municipality, String
     let opened = Store::open(Box::new(disk), Box::new(index), &secret, vec![signer], Arc::new(Real));
     let (mut store, _opened) = opened.map_err(|error| text(&error))?;
     let judge = Judge::shipped();
-    let desk = Desk { seat: SEAT, party: city, origin, policy: judge.digest() };
+    let desk = Desk { seat: SEAT, party: city, origin, policy: judge.digest(), quorum_at: None };
     let label = Secret::random(&mut OsDice);
     let clock = Clock::start();
     let insurers = BTreeSet::from([insurer]);

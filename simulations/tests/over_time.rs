@@ -1,0 +1,311 @@
+//! The ledger over time: what goes on after crashes, restored backups, lost witnesses and lying insurers.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::sync::Arc;
+
+use protocol::cbor;
+use protocol::code::job::Job;
+use protocol::code::purpose::Purpose;
+use protocol::code::record_kind::RecordKind;
+use protocol::code::service::ServiceKind;
+use protocol::frame::{self, Frame};
+use protocol::host::Input;
+use protocol::id::handle::Handle;
+use protocol::id::person::PersonId;
+use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
+use protocol::message::{Body, Outcome, Staff};
+use protocol::primitives::{Real, Suite};
+use protocol::receipts::Returned;
+use protocol::record::forms;
+use protocol::refusal::Told;
+use protocol::store::Seat;
+use protocol::table;
+use protocol::time::Span;
+use simulations::founding::{Plan, party};
+use simulations::world::{Delivery, World};
+
+const CITY: &str = "insurer:131235";
+const WITNESS: &str = "witness:1";
+const PLANNER: &str = "office:1370101238";
+const CLIENT: &str = "131235:0000012345";
+
+fn world(seed: u64) -> World {
+    let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
+    let members = [CITY, "directory:1", "pseudonymiser:1", WITNESS].map(party).to_vec();
+    let plan = Plan { members, holders: vec![planner] };
+    let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
+    assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
+    world
+}
+
+fn line() -> String {
+    let content: serde_json::Value =
+        serde_json::from_str(forms::form(RecordKind::CertificationResult).example).unwrap();
+    let tie = serde_json::json!({"party": PLANNER, "nature": "care-planning", "from": "2025-01-01", "until": null});
+    let consent = serde_json::json!({"taken_by": CITY, "on": "2025-01-01", "withdrawn": null});
+    let record = serde_json::json!({"kind": RecordKind::CertificationResult.as_str(), "id": "a".repeat(32),
+        "number": 1, "valid_from": "2025-01-01", "valid_to": null, "status": "final", "supersedes": null,
+        "content": content});
+    serde_json::json!({"insurer": "131235", "insured": "0000012345", "medical": null, "protection": null,
+        "consents": [consent], "relationships": [tie], "records": [record]})
+    .to_string()
+}
+
+fn result() -> Ask {
+    Ask {
+        staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
+        purpose: Purpose::CarePlanning,
+        person: Handle::Care(PersonId::parse(CLIENT).unwrap()),
+        wish: Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None },
+    }
+}
+
+fn answered(ending: Option<Ending>) -> Answered {
+    match ending {
+        Some(Ending::Answered(answered)) => *answered,
+        other => panic!("not answered: {other:?}"),
+    }
+}
+
+/// Loses every frame for which `lost` says so.
+fn lose(world: &mut World, lost: fn(&Frame) -> bool) {
+    world.tamper(Some(Box::new(move |passage| {
+        if frame::parse(&passage.bytes).is_ok_and(|frame| lost(&frame)) {
+            return Vec::new();
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+}
+
+#[test]
+fn an_asker_that_crashes_before_the_answer_takes_the_exchange_up_again() {
+    for lost in
+        [|frame: &Frame| matches!(frame, Frame::Answer(..)), |frame: &Frame| matches!(frame, Frame::Request(..))]
+    {
+        let mut world = world(1);
+        let (city, planner) = (party(CITY), party(PLANNER));
+        assert!(matches!(answered(world.ask(&planner, result())).outcome, Outcome::Records(_)));
+        let before = (world.ledger_size(&city), world.ledger_size(&planner));
+        lose(&mut world, lost);
+        world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000), result()));
+        world.pass(Span::from_s(1));
+        assert_eq!((world.open_asks(&planner), world.ledger_size(&planner)), (1, before.1));
+        world.tamper(None);
+        world.crash(&planner).unwrap();
+        let after = (world.ledger_size(&city), world.ledger_size(&planner));
+        assert_eq!(after, (before.0 + 1, before.1 + 1), "one leaf at each end");
+        assert_eq!(world.open_asks(&planner), 0, "the secret is gone");
+        assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+        assert!(matches!(answered(world.ask(&planner, result())).outcome, Outcome::Records(_)));
+    }
+}
+
+#[test]
+fn an_exchange_whose_lifetime_is_over_is_not_sent_again_after_a_restart() {
+    let mut world = world(2);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    lose(&mut world, |frame| matches!(frame, Frame::Request(..)));
+    world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000), result()));
+    world.pass(Span::from_s(1));
+    let size = world.ledger_size(&city);
+    assert_eq!(world.open_asks(&planner), 1);
+    world.tamper(None);
+    world.crash_for(&planner, Span::from_s(121)).unwrap();
+    assert_eq!((world.open_asks(&planner), world.ledger_size(&city)), (0, size));
+}
+
+/// The epoch and size of a host's newest head.
+fn head(world: &World, party_text: &str) -> (u32, u64) {
+    let head = claimed(&world.head(&party(party_text)).unwrap());
+    (head.origin.epoch(), head.size)
+}
+
+fn claimed(note: &[u8]) -> Checkpoint {
+    SignedCheckpoint::parse(note).unwrap().claim().unwrap()
+}
+
+fn epoch_of(answer: &Answered) -> String {
+    let body: Body = cbor::decode(&answer.body).unwrap();
+    body.origin.rsplit_once('/').unwrap().1.to_owned()
+}
+
+fn alarmed(world: &World, party_text: &str, what: &str) -> bool {
+    world.alarms().iter().any(|(at, said)| *at == party(party_text) && said.contains(what))
+}
+
+#[test]
+fn a_restored_insurer_begins_a_new_epoch_and_gets_the_lost_receipts_back() {
+    let mut world = world(3);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    let kept = head(&world, CITY);
+    let lost: Vec<_> = (0..8).map(|_| answered(world.ask(&planner, result())).leaf).collect();
+    world.wait(Span::from_s(30));
+    let end = head(&world, CITY);
+    assert_eq!(end, (1, kept.1 + 8));
+
+    // In mid-traffic: a question is under way when the old disk comes back.
+    world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000), result()));
+    world.pass(Span::from_ms(8));
+    world.restore(&city, &image).unwrap();
+    assert_eq!(world.unsettled(&city), None);
+    assert_eq!(head(&world, CITY).0, 2, "the old tree is not continued");
+    assert!(alarmed(&world, CITY, "a new epoch was begun"));
+    assert!(world.rows(&party(WITNESS), table::CONTRADICTION).is_empty(), "nothing is forked");
+    assert_eq!(world.open_asks(&planner), 0);
+    let ending = world.ending(AskId(100_000));
+    assert!(matches!(answered(ending).outcome, Outcome::Records(_)), "what was under way is answered");
+
+    let returned: Vec<Returned> =
+        world.rows(&city, table::RETURNED).iter().map(|row| cbor::decode(row).unwrap()).collect();
+    let mut leaves: Vec<u64> =
+        returned.iter().map(|one| protocol::receipts::read_receipt(&one.receipt).unwrap().0.index).collect();
+    leaves.sort_unstable();
+    assert_eq!(leaves, lost, "every receipt of the lost part is held as evidence");
+    assert!(returned.iter().all(|one| one.by == planner));
+    assert!(alarmed(&world, PLANNER, "lost receipts of ours"));
+
+    let answer = answered(world.ask(&planner, result()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert_eq!(epoch_of(&answer), "2");
+    let before = head(&world, CITY);
+    world.crash(&city).unwrap();
+    assert_eq!(head(&world, CITY), before, "the new epoch goes on after a crash");
+    assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "2");
+
+    // A second time from the same backup: the epoch that was open meanwhile is not opened again.
+    world.restore(&city, &image).unwrap();
+    assert_eq!(head(&world, CITY).0, 3);
+    assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "3");
+    assert!(world.rows(&party(WITNESS), table::CONTRADICTION).is_empty());
+}
+
+#[test]
+fn an_asker_that_holds_more_than_the_witness_makes_a_restored_insurer_begin_a_new_epoch() {
+    let mut world = world(4);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    // No witness sees this head before the disk is lost.
+    let lost = answered(world.ask(&planner, result())).leaf;
+    world.restore(&city, &image).unwrap();
+    assert_eq!(head(&world, CITY).0, 1);
+    let answer = answered(world.ask(&planner, result()));
+    assert_eq!((epoch_of(&answer).as_str(), head(&world, CITY).0), ("2", 2));
+    world.run();
+    let returned = world.rows(&city, table::RETURNED);
+    let returned: Returned = cbor::decode(returned.first().unwrap()).unwrap();
+    assert_eq!(protocol::receipts::read_receipt(&returned.receipt).unwrap().0.index, lost);
+}
+
+#[test]
+fn an_offices_ledger_is_cosigned_and_begins_a_new_epoch_after_a_restore() {
+    let mut world = world(5);
+    let planner = party(PLANNER);
+    answered(world.ask(&planner, result()));
+    let image = world.image(&planner).unwrap();
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let cosigned = claimed(&world.cosigned(&planner, &party(WITNESS)).unwrap());
+    assert_eq!(cosigned.size, world.ledger_size(&planner));
+    world.restore(&planner, &image).unwrap();
+    assert_eq!((world.unsettled(&planner), head(&world, PLANNER)), (None, (2, 1)));
+    assert!(matches!(answered(world.ask(&planner, result())).outcome, Outcome::Records(_)));
+    assert_eq!(head(&world, PLANNER), (2, 2));
+}
+
+#[test]
+fn an_insurer_that_reaches_no_witness_when_it_starts_answers_nobody_and_goes_on_when_it_does() {
+    let mut world = world(6);
+    let (city, planner, witness) = (party(CITY), party(PLANNER), party(WITNESS));
+    answered(world.ask(&planner, result()));
+    let image = world.image(&witness).unwrap();
+    world.stop(&witness);
+    world.crash(&city).unwrap();
+    let size = world.ledger_size(&city);
+    assert_eq!(world.unsettled(&city), Some("the ledger is not confirmed by witnesses yet"));
+    assert!(matches!(world.ask(&planner, result()), Some(Ending::Failed(Failure::Unreachable(_)))));
+    assert!(matches!(world.import(&city, &line()), Some(Err(_))));
+    assert_eq!(world.ledger_size(&city), size);
+    world.revive(&witness, &image).unwrap();
+    world.wait(Span::from_s(60));
+    assert_eq!(world.unsettled(&city), None);
+    assert!(matches!(answered(world.ask(&planner, result())).outcome, Outcome::Records(_)));
+}
+
+/// Puts a head signed with the city's own log key before the witness, as a lying city would.
+fn submit(world: &mut World, checkpoint: &Checkpoint, from: u64) {
+    let (city, witness) = (party(CITY), party(WITNESS));
+    let note = checkpoint.sign(&Real, &world.founding().keys(&city).unwrap().log[0].secret);
+    let frame = Frame::Cosign(9_999, note.as_bytes().to_vec().into(), from, Vec::new(), None);
+    let wire = world.wire(&city, &witness).unwrap();
+    world.push_now(&witness, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
+    world.run();
+}
+
+#[test]
+fn a_witness_refuses_a_fork_and_a_shortened_ledger_and_holds_both_as_evidence() {
+    let mut world = world(7);
+    let (city, planner, witness) = (party(CITY), party(PLANNER), party(WITNESS));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let good = claimed(&world.cosigned(&city, &witness).unwrap());
+    assert!(world.rows(&witness, table::CONTRADICTION).is_empty());
+    let forked = Checkpoint { root: protocol::digest::Digest::of(b"another history"), ..good.clone() };
+    submit(&mut world, &forked, good.size);
+    assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 1);
+    let shortened = Checkpoint { size: good.size - 1, ..good.clone() };
+    submit(&mut world, &shortened, good.size);
+    let held = world.rows(&witness, table::CONTRADICTION);
+    let mut sizes: Vec<_> = held.iter().map(|note| claimed(note).size).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [good.size - 1, good.size], "both notes are held, each signed by the city itself");
+    assert!(alarmed(&world, WITNESS, "contradicts the head cosigned before"));
+    // What was cosigned stands, and the true ledger is cosigned on.
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    assert_eq!(claimed(&world.cosigned(&city, &witness).unwrap()).size, world.ledger_size(&city));
+}
+
+#[test]
+fn a_receipt_is_unwitnessed_until_a_cosigned_head_follows_from_it() {
+    let mut world = world(8);
+    let planner = party(PLANNER);
+    for _ in 0..3 {
+        answered(world.ask(&planner, result()));
+    }
+    assert!(!world.unwitnessed(&planner).is_empty());
+    world.wait(Span::from_s(60));
+    assert_eq!(world.unwitnessed(&planner), []);
+    assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+}
+
+#[test]
+fn without_witnesses_answers_are_marked_after_four_hours_and_narrowed_after_a_day() {
+    let mut world = world(9);
+    let planner = party(PLANNER);
+    let mark = |answer: &Answered| cbor::decode::<Body>(&answer.body).unwrap().unwitnessed_since;
+    assert_eq!(mark(&answered(world.ask(&planner, result()))), None);
+    world.wait(Span::from_s(30));
+    world.stop(&party(WITNESS));
+    world.wait(Span::from_s(4 * 3600 + 60));
+    let answer = answered(world.ask(&planner, result()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)) && mark(&answer).is_some());
+    assert!(alarmed(&world, CITY, "for four hours"));
+    assert!(!alarmed(&world, PLANNER, "under no cosigned head"));
+    world.renew_all(2);
+    world.wait(Span::from_h(20));
+    world.renew_all(3);
+    world.wait(Span::from_h(5));
+    let refused = answered(world.ask(&planner, result()));
+    assert_eq!(refused.outcome, Outcome::Refused(Told::Unwitnessed));
+    let mut card = result();
+    card.wish = Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None };
+    assert!(matches!(answered(world.ask(&planner, card)).outcome, Outcome::Records(_)));
+    assert!(alarmed(&world, CITY, "for a day") && alarmed(&world, PLANNER, "under no cosigned head after a day"));
+}
