@@ -157,7 +157,8 @@ impl Beat {
     }
 
     fn sleep(&self) -> Duration {
-        if self.heart.host.has_rows() {
+        let goes_on = self.errands.is_under_way() && !self.heart.vitals.is_without_room();
+        if goes_on || self.heart.host.has_rows() {
             return Duration::ZERO;
         }
         let now = self.heart.clock.now().steady;

@@ -68,6 +68,11 @@ impl Journal {
         self.segment
     }
 
+    /// Bytes of records in the segments from number `first` on, whole segments counted at their usual length.
+    pub fn bytes_since(&self, first: u64) -> u64 {
+        self.segment.saturating_sub(first).saturating_mul(SEGMENT_BYTES).saturating_add(self.len)
+    }
+
     /// Whether the current segment holds nothing.
     pub const fn is_fresh(&self) -> bool {
         self.len == 0

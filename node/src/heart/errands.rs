@@ -21,6 +21,10 @@ const DIAL_LAST_MS: u64 = 60_000;
 const COMMITS_QUIET: u64 = 2_000;
 /// From this many on it begins even if it is not.
 const COMMITS_MAX: u64 = 20_000;
+/// From this many bytes of journal on that no book covers, in the same way: a start reads them all.
+const BYTES_QUIET: u64 = 32 << 20;
+/// See [`BYTES_QUIET`].
+const BYTES_MAX: u64 = 128 << 20;
 /// How many rows one step of a scrub reads.
 const SCRUB_ROWS: usize = 256;
 /// How many pages of a book one step reads.
@@ -51,6 +55,11 @@ struct Dial {
 }
 
 impl Errands {
+    /// Whether an errand goes on at once, with nothing else to do.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.in_snapshot
+    }
+
     pub(super) fn new(contacts: &[Contact]) -> Self {
         let start = Steady::from_ms(0);
         let dial = |contact: &Contact| Dial { contact: contact.clone(), again: start, wait_ms: DIAL_FIRST.ms() };
@@ -136,9 +145,10 @@ impl Beat {
 
     /// One step of a snapshot, so that the journal does not grow without end.
     fn snapshot(&mut self, is_quiet: bool) -> Result<(), StoreError> {
-        let uncovered = self.heart.store.uncovered_commits();
-        let is_wanted =
-            self.errands.in_snapshot || uncovered >= COMMITS_MAX || (is_quiet && uncovered >= COMMITS_QUIET);
+        let (uncovered, bytes) = (self.heart.store.uncovered_commits(), self.heart.store.uncovered_bytes());
+        let is_long = uncovered >= COMMITS_MAX || bytes >= BYTES_MAX;
+        let is_due = is_long || (is_quiet && (uncovered >= COMMITS_QUIET || bytes >= BYTES_QUIET));
+        let is_wanted = self.errands.in_snapshot || is_due;
         if is_wanted && !self.heart.vitals.is_without_room() {
             let is_done = self.heart.store.snapshot_step()?;
             if is_done {

@@ -22,6 +22,8 @@ use super::{Roll, Store, StoreError};
 
 /// The most records read, or pages written, in one step.
 const PIECES_PER_STEP: usize = 64;
+/// A step that has read so many bytes of records reads no further.
+const BYTES_PER_STEP: usize = 1 << 20;
 
 /// A snapshot in the making.
 #[derive(Debug)]
@@ -72,6 +74,11 @@ impl Store {
     /// How many commits no book covers yet.
     pub const fn uncovered_commits(&self) -> u64 {
         self.sequence().saturating_sub(self.base.link.sequence)
+    }
+
+    /// About how many bytes of the journal no book covers yet: what opening would have to read.
+    pub fn uncovered_bytes(&self) -> u64 {
+        self.journal.bytes_since(self.base.segment)
     }
 
     fn step(&mut self) -> Result<bool, StoreError> {
@@ -131,9 +138,13 @@ impl Store {
 }
 
 impl Snapshot {
-    /// Takes up to [`PIECES_PER_STEP`] records; true at the end.
+    /// Takes up to [`PIECES_PER_STEP`] records, or about [`BYTES_PER_STEP`] of them; true at the end.
     fn gather(&mut self, disk: &dyn Disk, secret: &Secret) -> Result<bool, StoreError> {
+        let mut bytes: usize = 0;
         for _ in 0..PIECES_PER_STEP {
+            if bytes >= BYTES_PER_STEP {
+                break;
+            }
             let Some((_link, record)) = self.walk.next(disk, secret)? else {
                 return if self.walk.link()? == self.upto.link {
                     Ok(true)
@@ -141,6 +152,7 @@ impl Snapshot {
                     Err(StoreError::damaged(&name::of(Kind::Journal(self.upto.segment.saturating_sub(1))), 0))
                 };
             };
+            bytes = bytes.saturating_add(record.about_bytes());
             self.changes
                 .extend(record.changes.into_iter().map(|change| (change.key.into(), change.value.map(Into::into))));
         }
