@@ -142,7 +142,7 @@ impl Index for SledIndex {
             let mut rows = Vec::new();
             for row in db.range(row_key(from)..row_key(to)).take(rows_max) {
                 let (key, value) = row?;
-                rows.push((key.iter().skip(1).copied().collect(), value.to_vec()));
+                rows.push((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()));
             }
             Ok(rows)
         })

@@ -177,7 +177,7 @@ impl SealedAnswer {
     }
 
     /// How long the sealed bytes are.
-    pub const fn len(&self) -> usize {
+    pub const fn sealed_len(&self) -> usize {
         self.sealed.len()
     }
 

@@ -612,7 +612,7 @@ impl Work {
             Self::SealAnswers(answers) => {
                 let mut seal = |released: Released| {
                     let sealed = SealedAnswer::seal(&released.answer, &released.secret, &released.request, dice);
-                    (released.route, cbor::encode_about(&sealed, sealed.len().saturating_add(64)))
+                    (released.route, cbor::encode_about(&sealed, sealed.sealed_len().saturating_add(64)))
                 };
                 Done::Answers(answers.into_iter().map(&mut seal).collect())
             }

@@ -353,7 +353,8 @@ impl Store {
     fn rows_after(&mut self, staged: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Rows, StoreError> {
         let mut rows = Rows { changes: Vec::with_capacity(staged.len()), checks: Vec::new(), tally: self.state.index };
         for (key, value) in staged {
-            let old = self.row(&key)?.map(|old| tally::row(&key, &old));
+            let old = self.index.get(&key).map_err(StoreError::Index)?;
+            let old = old.map(|stored| checked_row(&key, stored)).transpose()?.map(|(_old, digest)| digest);
             if let Some(old) = old {
                 rows.tally.remove(old);
             }
@@ -503,12 +504,12 @@ impl Store {
 
     pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let stored = self.index.get(key).map_err(StoreError::Index)?;
-        stored.map(|stored| checked_row(key, stored)).transpose()
+        Ok(stored.map(|stored| checked_row(key, stored)).transpose()?.map(|(value, _digest)| value))
     }
 
     pub(crate) fn rows(&self, from: &[u8], to: &[u8], rows_max: usize) -> Result<Vec<Row>, StoreError> {
         let stored = self.index.range(from, to, rows_max).map_err(StoreError::Index)?;
-        stored.into_iter().map(|(key, value)| checked_row(&key, value).map(|value| (key, value))).collect()
+        stored.into_iter().map(|(key, value)| checked_row(&key, value).map(|(value, _digest)| (key, value))).collect()
     }
 
     pub(crate) fn leaf(&self, seat: Seat, index: u64) -> Result<(Leaf, Position), StoreError> {
@@ -668,15 +669,16 @@ fn stored_change(change: Change, check: [u8; CHECK_BYTES]) -> held::Change {
     (change.key.into(), value)
 }
 
-/// Takes the checksum off a row's value.
-fn checked_row(key: &[u8], mut stored: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+/// Takes the checksum off a row's value; beside it the digest it was held against.
+fn checked_row(key: &[u8], mut stored: Vec<u8>) -> Result<(Vec<u8>, Digest), StoreError> {
     let len = stored.len().saturating_sub(CHECK_BYTES);
     let (value, check) = stored.split_at_checked(len).unwrap_or_default();
-    if tally::check(tally::row(key, value)) != check {
+    let digest = tally::row(key, value);
+    if tally::check(digest) != check {
         return Err(StoreError::Index(IndexError("a row is damaged".to_owned())));
     }
     stored.truncate(len);
-    Ok(stored)
+    Ok((stored, digest))
 }
 
 impl Seat {

@@ -241,7 +241,7 @@ fn an_insurer_that_reaches_no_witness_when_it_starts_answers_nobody_and_goes_on_
 /// Puts a head signed with the city's own log key before the witness, as a lying city would.
 fn submit(world: &mut World, checkpoint: &Checkpoint, from: u64) {
     let (city, witness) = (party(CITY), party(WITNESS));
-    let note = checkpoint.sign(&Real, &world.founding().keys(&city).unwrap().log[0].secret);
+    let note = checkpoint.sign(&Real, &world.founding().keys(&city).unwrap().log.first().unwrap().secret);
     let frame = Frame::Cosign(9_999, note.as_bytes().to_vec().into(), from, Vec::new(), None);
     let wire = world.wire(&city, &witness).unwrap();
     world.push_now(&witness, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });

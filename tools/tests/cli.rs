@@ -156,6 +156,8 @@ fn a_member_s_keys_are_replaced_while_its_node_runs() {
     let (folder, network) = founded();
     let folder = folder.path();
     let mut running = Running::default();
+    // Nobody writes before a witness confirmed that their ledger is the newest.
+    running.spawn(folder, WITNESS);
     let (insurer, office) = (running.start(folder, INSURER), running.start(folder, OFFICE));
     let (client, _stranger) = feed(&insurer);
     let asked = || said(folder, &question(&client)).0;
@@ -195,6 +197,7 @@ fn a_member_s_keys_are_replaced_while_its_node_runs() {
     assert_eq!(asked(), 0);
     drop(running);
     let mut running = Running::default();
+    running.spawn(folder, WITNESS);
     running.start(folder, INSURER);
     running.start(folder, OFFICE);
     assert!(wait_until(LIMIT, || asked() == 0), "with the keys as they are after a restart");
@@ -295,6 +298,7 @@ const OWN_KEYS: &str = "net/members/office-1370101238/keys";
 const REVOKE: &str =
     "credential revoke --issuer net/members/issuer-tokyo --party office:1370101238 --notices net/notices";
 const ROSTER: &str = "--roster net/authority/roster-1.cbor";
+const WITNESS: &str = "witness-w-1";
 const INSURER: &str = "insurer-131235";
 const OFFICE: &str = "office-1370101238";
 

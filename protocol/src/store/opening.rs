@@ -26,7 +26,7 @@ use super::tally::{self, Tally};
 use super::{Ledger, Roll, Seat, Signer, Store, StoreError, StoreSecret, roll, snapshot};
 
 /// The most rows of the index read at once while it is scanned.
-const ROWS_PER_SCAN: usize = 512;
+const ROWS_PER_SCAN: usize = 2048;
 
 /// What opening found and mended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
