@@ -154,6 +154,12 @@ pub enum StoreError {
         /// Offset in bytes of what cannot be read.
         at: u64,
     },
+    /// The persons' keys are kept apart from ordinary backups, and were not put back.
+    #[error(
+        "鍵庫 vault.keys がありません。別に保管した控えから戻して起動してください / the key file vault.keys is missing; put it \
+         back from where it is kept apart"
+    )]
+    KeysMissing,
     /// The disk failed while nothing was being committed.
     #[error(transparent)]
     Disk(DiskError),

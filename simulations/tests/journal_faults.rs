@@ -598,6 +598,15 @@ fn rows_held_back_are_read_scrubbed_and_reach_the_index_in_the_end() {
 }
 
 #[test]
+fn a_backup_without_the_keys_that_are_kept_apart_says_so() {
+    let mut world = World::new(13);
+    world.live(6).unwrap();
+    world.store = None;
+    world.disk.remove(&FileName::parse("vault.keys").unwrap()).unwrap();
+    assert_eq!(open(&world.disk, &world.index).unwrap_err(), StoreError::KeysMissing);
+}
+
+#[test]
 fn two_seats_cannot_touch_each_other() {
     let mut world = World::new(11);
     world.turn().unwrap();

@@ -235,7 +235,8 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
             found.size.saturating_sub(covered)
         ),
         (_, false) => format!(
-            "✗ 定足数 {quorum} に対して立会は {} です\n  → 立会ノードが動いているか確認し、数十秒後にやり直してください",
+            "✗ 定足数 {quorum} の立会が署名した先端は、まだ空の台帳だけです(署名した立会 {})\n  → 立会ノードが動いているか\
+             確認し、数十秒後にやり直してください",
             found.cosigned.len()
         ),
     });

@@ -414,6 +414,9 @@ fn open_vault(
     opened: &mut Opened,
 ) -> Result<Vault, StoreError> {
     let file = name::of(Kind::Vault);
+    if !files.contains_key(&file) && replayed.state.vault.rows() > 0 {
+        return Err(StoreError::KeysMissing);
+    }
     let len = files.get(&file).copied().unwrap_or_default();
     let (mut vault, mut mended) = Vault::read(disk, secret.clone(), len, replayed.journal.link().sequence)?;
     for (sequence, seat, label) in &replayed.forgotten {
