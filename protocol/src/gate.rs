@@ -4,7 +4,7 @@
 
 pub mod behind;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
@@ -39,6 +39,8 @@ pub struct Gate {
     lists: BTreeMap<PartyId, Arc<Signed<StatusList>>>,
     behind: Behind,
     openings: BTreeMap<PartyId, Vec<Arc<Signed<Succession>>>>,
+    /// Every log key that a roster of the chain ever named.
+    logs: Arc<BTreeMap<PartyId, BTreeSet<PublicKey>>>,
 }
 
 /// A believed object and the bytes it came as, so that it can be handed on.
@@ -139,10 +141,13 @@ pub enum Condition {
 impl Gate {
     /// The first gate, from a chain of at least one roster and the links it was made of.
     pub fn begin(chain: Chain, links: Vec<Arc<Link>>) -> Self {
+        let mut logs = BTreeMap::new();
+        links.iter().filter_map(|link| link.claimed().ok()).for_each(|roster| name_logs(&mut logs, &roster));
         Self {
             generation: 1,
             chain,
             links,
+            logs: Arc::new(logs),
             pulse: None,
             statements: BTreeMap::new(),
             lists: BTreeMap::new(),
@@ -478,6 +483,7 @@ impl Gate {
         self.chain = self.chain.extend(link, primitives)?;
         self.links.push(Arc::new(link.clone()));
         let roster = self.chain.newest();
+        name_logs(Arc::make_mut(&mut self.logs), roster);
         // Whoever signs with a key that the roster no longer names has to say it again.
         let is_signed = |party: &PartyId, bytes: &[u8]| {
             let keys = roster.member(party).map(|member| member.signing.as_slice()).unwrap_or_default();
@@ -541,7 +547,8 @@ impl Gate {
         let party = opening.claimed().ok_or(OpeningError::Malformed)?;
         let member = self.roster().member(&party).ok_or(OpeningError::NotAMember)?;
         let open = self.origin(member);
-        let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
+        // An epoch may have begun under a log key that the roster has retired since; the witnesses vouch for it.
+        let logs: Vec<_> = self.logs.get(&party).into_iter().flatten().map(|key| *key.as_bytes()).collect();
         let found = opening.check(primitives, &logs)?;
         if !found.first.origin.is_in(&self.network()) {
             return Err(OpeningError::Malformed.into());
@@ -579,6 +586,13 @@ pub enum NoticeError {
     /// Not the beginning of an epoch.
     #[error(transparent)]
     Opening(#[from] OpeningError),
+}
+
+/// Takes note of the log keys that a roster names.
+fn name_logs(logs: &mut BTreeMap<PartyId, BTreeSet<PublicKey>>, roster: &Roster) {
+    for member in &roster.members {
+        logs.entry(member.party.clone()).or_default().extend(&member.log);
+    }
 }
 
 /// The id of the key that signed.

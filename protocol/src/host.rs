@@ -32,7 +32,7 @@ use crate::primitives::{Channel, Primitives, SealingKey, Suite};
 use crate::requester::{Identity, Requester};
 use crate::statement::Statement;
 use crate::store::staged::Staged;
-use crate::store::{Key, Seat, Store, StoreError};
+use crate::store::{Key, Position, Roll, Seat, Store, StoreError};
 use crate::succession::{SEEN_MAX, Seen, Succession};
 use crate::table;
 use crate::time::{Now, Span, Steady, Timestamp};
@@ -437,8 +437,7 @@ impl Host {
         if let (Some(home), false) = (self.home(), self.rows.is_empty()) {
             let mut batch = Batch::new(now, home, store, &mut staged, dice)?;
             for (table, rest, value) in std::mem::take(&mut self.rows) {
-                let key = batch.key(table, &rest);
-                batch.put(key, Some(value))?;
+                keep_heard(&mut batch, table, &rest, value)?;
             }
         }
         let gate = Arc::clone(&self.gate);
@@ -810,7 +809,7 @@ impl Host {
             return None;
         }
         // Each is read against the ledger, on the one thread that decides.
-        let is_read = matches!(frame, Frame::Shown(_) | Frame::Prove(..));
+        let is_read = matches!(frame, Frame::Shown(_) | Frame::Prove(..) | Frame::Cosign(..));
         if is_read && !self.links.get_mut(&connection)?.shown.take(now.steady, SHOWN_MAX) {
             self.fault(connection, Drop::TooMuch, now.steady, out);
             return None;
@@ -1095,8 +1094,11 @@ pub fn remembered_credentials(
     let batch = Batch::new(now, seat, store, &mut staged, dice)?;
     let from = Key::new(seat, table::SUCCESSION, &[]);
     let to = Key::new(seat, table::SUCCESSION.saturating_add(1), &[]);
-    let rows = batch.range(&from, &to, SEEN_MAX)?;
-    Ok(rows.iter().filter_map(|(_key, bytes)| cbor::decode(bytes).ok()).collect())
+    let mut seen = Vec::new();
+    for (_key, row) in batch.range(&from, &to, SEEN_MAX)? {
+        seen.extend(cbor::decode::<Seen>(&heard(&batch, &row)?));
+    }
+    Ok(seen)
 }
 
 /// What the host whose first seat is `seat` learnt before it stopped, in the order to learn it again.
@@ -1115,11 +1117,30 @@ pub fn remembered_notices(
     for table in [table::ROSTER, table::PULSE, table::STATUS_LIST, table::STATEMENT, table::OPENING] {
         let from = Key::new(seat, table, &[]);
         let to = Key::new(seat, table.saturating_add(1), &[]);
-        for (_key, bytes) in batch.range(&from, &to, limits::MEMBERS_MAX)? {
-            notices.extend(cbor::decode::<Notice>(&bytes));
+        for (_key, row) in batch.range(&from, &to, limits::MEMBERS_MAX)? {
+            notices.extend(cbor::decode::<Notice>(&heard(&batch, &row)?));
         }
     }
     Ok(notices)
+}
+
+/// Keeps what was heard of others. It may be longer than a row: the row says where it stands in the roll. What is
+/// there already is not kept twice.
+fn keep_heard(batch: &mut Batch<'_>, table: u8, rest: &[u8], bytes: Vec<u8>) -> Result<(), StoreError> {
+    let key = batch.key(table, rest);
+    if let Some(row) = batch.get(&key)?
+        && heard(batch, &row)? == bytes
+    {
+        return Ok(());
+    }
+    let position = batch.append(Roll::Details, bytes)?;
+    batch.put(key, Some(position.to_bytes().to_vec()))
+}
+
+/// What a row of [`keep_heard`] stands for.
+fn heard(batch: &Batch<'_>, row: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let position = row.try_into().map_err(|_length| StoreError::Unreadable("what was heard"))?;
+    batch.read(Roll::Details, Position::from_bytes(position))
 }
 
 /// The most standings one connection may gather.
@@ -1134,7 +1155,7 @@ const BUSY_MS: u64 = 200;
 const FAULTS_MAX: usize = 3;
 /// How often a stranger may present itself, fetch or bring news within [`FAULT_WINDOW`].
 const ALLOWANCE_MAX: u32 = 64;
-/// How often anybody may show heads or ask for proofs within [`FAULT_WINDOW`].
+/// How often anybody may show heads, or ask for proofs and cosignatures, within [`FAULT_WINDOW`].
 const SHOWN_MAX: u32 = 1_024;
 /// See [`FAULTS_MAX`].
 const FAULT_WINDOW: Span = Span::from_s(60);

@@ -72,6 +72,8 @@ pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
 
 /// The most receipts in one question that submits them again.
 pub const RECEIPTS_PER_QUESTION_MAX: usize = 6;
+/// About how many bytes of receipts one question submits: request and envelope share a row while it is open.
+pub const RECEIPTS_BYTES_MAX: usize = 16 << 10;
 /// The longest receipt, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 10_000;
 /// The most heads a member is asked at once to lead to a cosigned one.

@@ -520,7 +520,11 @@ impl Requester {
         };
         let Drafted { outgoing, reuse, is_fresh } = drafted;
         let row = resume::AskRow::new(&open.request, &outgoing.bytes, &outgoing.answer_secret, now.wall);
-        row.keep(&exchange, batch)?;
+        match row.keep(&exchange, batch) {
+            // Our own question is too long to be kept: no fault of the store.
+            Err(StoreError::TooLong) => return self.end_exchange(exchange, Failure::Malformed, batch, out),
+            kept => kept?,
+        }
         let notes = self.notes.entry(open.to.clone()).or_insert_with(|| Arc::new(VerifiedNotes::new(NOTES_MAX)));
         let pending = Pending {
             exchange,

@@ -57,6 +57,22 @@ struct Submitted<'a> {
     opening: Option<&'a [u8]>,
 }
 
+/// Keeps a contradiction once for what it says, whoever else signed it, and the first few of each ledger: one is
+/// evidence enough, and whoever sends more must not fill the disk.
+fn keep_evidence(claimed: &Checkpoint, note: &[u8], batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    let ledger = Digest::of(claimed.origin.to_string().as_bytes());
+    let row = |text: &[u8]| [ledger.as_bytes().as_slice(), text].concat();
+    let text = Digest::of(claimed.text().as_bytes());
+    let (from, to) = (batch.key(table::CONTRADICTION, &row(&[])), batch.key(table::CONTRADICTION, &row(&[0xff; 33])));
+    if batch.range(&from, &to, EVIDENCE_PER_LEDGER_MAX)?.len() >= EVIDENCE_PER_LEDGER_MAX {
+        return Ok(());
+    }
+    batch.put(batch.key(table::CONTRADICTION, &row(text.as_bytes())), Some(note.to_vec()))
+}
+
+/// How many contradictions of one ledger are kept.
+const EVIDENCE_PER_LEDGER_MAX: usize = 16;
+
 /// The name under which a witness cosigns: its party.
 pub fn name_of(party: &PartyId) -> Option<WitnessName> {
     WitnessName::parse(&party.to_string())
@@ -107,8 +123,7 @@ impl Witness {
         };
         if !follows {
             out.act(Action::Alarm("a ledger contradicts the head cosigned before"));
-            let evidence = batch.key(table::CONTRADICTION, Digest::of(submitted.note).as_bytes());
-            batch.put(evidence, Some(submitted.note.to_vec()))?;
+            keep_evidence(&claimed, submitted.note, batch)?;
             return Ok(Verdict::Refused);
         }
         let line = cosignature::cosign(self.primitives.as_ref(), &self.name, &self.secret, &signed, batch.now().wall);

@@ -180,6 +180,24 @@ fn a_list_that_the_pulse_names_is_fetched_from_whoever_has_it() {
 }
 
 #[test]
+fn a_status_list_longer_than_a_row_stops_nobody_and_is_known_after_a_crash() {
+    let mut world = world(26);
+    shown(&mut world);
+    let revoked: Vec<u64> = (0..30_000).map(|serial| 1_000_000 + serial).collect();
+    for notice in world.founding().notices(world.founding().began(), &revoked, 7) {
+        let is_long = matches!(&notice, Notice::StatusList(list) if list.len() > limits::ROW_BYTES_MAX);
+        assert!(is_long || matches!(notice, Notice::Pulse(_)));
+        world.tell(&[party(CITY)], &notice);
+    }
+    world.wait(Span::from_s(5));
+    world.crash(&party(CITY)).unwrap();
+    let gate = world.gate(&party(CITY)).unwrap();
+    let numbers = gate.list(&party("issuer:1")).map(|list| list.number);
+    assert_eq!(numbers, Some(7));
+    shown(&mut world);
+}
+
+#[test]
 fn a_list_that_cannot_be_had_counts_for_a_minute_and_then_fails_closed() {
     let mut world = world(25);
     shown(&mut world);
@@ -330,6 +348,28 @@ fn a_log_key_is_replaced_in_the_middle_of_traffic() {
     assert_eq!(under(log_key(&world, 0)), Err(CheckpointError::Unsigned));
     world.wait(Span::from_s(30));
     assert!(world.alarms().is_empty(), "the witness follows: {:?}", world.alarms());
+}
+
+#[test]
+fn an_epoch_begun_under_a_log_key_since_retired_is_known_after_a_restart() {
+    let mut world = world(45);
+    shown(&mut world);
+    world.wait(Span::from_s(30));
+    let image = world.image(&party(CITY)).unwrap();
+    shown(&mut world);
+    world.wait(Span::from_s(30));
+    world.restore(&party(CITY), &image).unwrap();
+    shown(&mut world);
+    for step in STEPS {
+        let named: Vec<_> = step.iter().map(|generation| log_key(&world, *generation)).collect();
+        let roster = roster_with(&mut world, CITY, &|member| member.log.clone_from(&named));
+        world.tell(&[party(CITY), party(PLANNER)], &roster);
+        shown(&mut world);
+    }
+    world.crash(&party(PLANNER)).unwrap();
+    let member = party(CITY);
+    assert!(world.gate(&party(PLANNER)).unwrap().opening(&member).is_some(), "the planner forgot the epoch");
+    shown(&mut world);
 }
 
 #[test]

@@ -260,8 +260,15 @@ impl Requester {
             return Ok(());
         }
         let mut list: Vec<ByteVec> = Vec::new();
+        let mut bytes: usize = 0;
         for (_leaf, kept) in &lost {
-            list.push(receipts::read(batch, kept)?.into());
+            let receipt = receipts::read(batch, kept)?;
+            bytes = bytes.saturating_add(receipt.len());
+            // The member chose how long they are; what is left goes with the next question.
+            if bytes > limits::RECEIPTS_BYTES_MAX && !list.is_empty() {
+                break;
+            }
+            list.push(receipt.into());
         }
         back.again = now.steady.plus(RESUBMIT_AGAIN);
         out.act(Action::Alarm("a member lost receipts of ours and began a new epoch; they are submitted again"));
