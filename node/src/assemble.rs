@@ -26,7 +26,7 @@ use protocol::limits;
 use protocol::machine::Machine;
 use protocol::policy::judge::Judge;
 use protocol::primitives::{Primitives as _, Real, Suite};
-use protocol::requester::{Identity, Requester, origin_of};
+use protocol::requester::{Identity, Requester};
 use protocol::roster::{Chain, Link};
 use protocol::store::opening::Opened;
 use protocol::store::staged::Staged;
@@ -338,7 +338,7 @@ fn machine(
 /// The ledger of a party: its open epoch if it is a member, else its first.
 fn origin(gate: &Gate, party: &PartyId) -> Origin {
     let member = gate.roster().member(party);
-    member.map_or_else(|| Origin::new(&gate.network(), party, 1), |member| origin_of(gate, member))
+    member.map_or_else(|| Origin::new(&gate.network(), party, 1), |member| gate.origin(member))
 }
 
 /// The log key that the roster puts in use; for whoever is not in it, or not yet with a key at hand, the one the

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, KeyUse, PublicKey};
 use crate::ledger::cosignature::{self, WitnessName};
-use crate::ledger::epoch::{Opening, OpeningError, Succession};
+use crate::ledger::epoch::{Begun, Opening, OpeningError};
 use crate::ledger::origin::Origin;
 use crate::limits;
 use crate::primitives::Primitives;
@@ -38,7 +38,7 @@ pub struct Gate {
     statements: BTreeMap<PartyId, Arc<Signed<Statement>>>,
     lists: BTreeMap<PartyId, Arc<Signed<StatusList>>>,
     behind: Behind,
-    openings: BTreeMap<PartyId, Vec<Arc<Signed<Succession>>>>,
+    openings: BTreeMap<PartyId, Vec<Arc<Signed<Begun>>>>,
     /// Every log key that a roster of the chain ever named.
     logs: Arc<BTreeMap<PartyId, BTreeSet<PublicKey>>>,
 }
@@ -193,12 +193,12 @@ impl Gate {
     }
 
     /// How a member's open epoch began, unless it is its first.
-    pub fn opening(&self, party: &PartyId) -> Option<&Succession> {
+    pub fn opening(&self, party: &PartyId) -> Option<&Begun> {
         self.openings.get(party)?.last().map(|signed| &signed.value)
     }
 
     /// The members whose open epoch is not their first.
-    pub fn reopened(&self) -> impl Iterator<Item = (&PartyId, &Succession)> {
+    pub fn reopened(&self) -> impl Iterator<Item = (&PartyId, &Begun)> {
         self.openings.iter().filter_map(|(party, opened)| Some((party, &opened.last()?.value)))
     }
 

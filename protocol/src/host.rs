@@ -1124,8 +1124,8 @@ pub fn remembered_notices(
     Ok(notices)
 }
 
-/// Keeps what was heard of others. It may be longer than a row: the row says where it stands in the roll. What is
-/// there already is not kept twice.
+/// Keeps what was heard of others. What is longer than a row stands in the roll, and the row says where; it is not
+/// put there twice. Only an authority or an issuer can make something so long: nobody else fills the roll.
 fn keep_heard(batch: &mut Batch<'_>, table: u8, rest: &[u8], bytes: Vec<u8>) -> Result<(), StoreError> {
     let key = batch.key(table, rest);
     if let Some(row) = batch.get(&key)?
@@ -1133,15 +1133,30 @@ fn keep_heard(batch: &mut Batch<'_>, table: u8, rest: &[u8], bytes: Vec<u8>) -> 
     {
         return Ok(());
     }
-    let position = batch.append(Roll::Details, bytes)?;
-    batch.put(key, Some(position.to_bytes().to_vec()))
+    let (place, rest) = if bytes.len() < limits::ROW_BYTES_MAX {
+        (IN_ROW, bytes)
+    } else {
+        (IN_ROLL, batch.append(Roll::Details, bytes)?.to_bytes().to_vec())
+    };
+    batch.put(key, Some([&[place], rest.as_slice()].concat()))
 }
 
 /// What a row of [`keep_heard`] stands for.
 fn heard(batch: &Batch<'_>, row: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let position = row.try_into().map_err(|_length| StoreError::Unreadable("what was heard"))?;
-    batch.read(Roll::Details, Position::from_bytes(position))
+    let broken = || StoreError::Unreadable("what was heard");
+    match row.split_first().ok_or_else(broken)? {
+        (&IN_ROW, bytes) => Ok(bytes.to_vec()),
+        (&IN_ROLL, position) => {
+            let position = position.try_into().map_err(|_length| broken())?;
+            batch.read(Roll::Details, Position::from_bytes(position))
+        }
+        _ => Err(broken()),
+    }
 }
+
+/// The first byte of a row of [`keep_heard`]: what follows is the thing itself, or its place in the roll.
+const IN_ROW: u8 = 0;
+const IN_ROLL: u8 = 1;
 
 /// The most standings one connection may gather.
 const STANDINGS_PER_LINK_MAX: usize = 256;

@@ -28,6 +28,9 @@ pub const HEARD_EVERY: Span = Span::from_s(10);
 /// How long what was heard counts.
 pub const HEARD_LIFE: Span = Span::from_h(1);
 
+/// The longest public sealing key, in bytes (one of X-Wing is 1,216).
+pub const SEALING_PUBLIC_BYTES_MAX: usize = 2048;
+
 /// How far a request's issue time may lie from the receiver's clock.
 pub const SKEW: Span = Span::from_s(120);
 /// The longest life of a request.

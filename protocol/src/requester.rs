@@ -471,7 +471,7 @@ impl Requester {
 
     /// The newest verified checkpoint of a member's open epoch.
     fn head(&mut self, to: &PartyId, gate: &Gate, batch: &Batch<'_>) -> Result<Option<Arc<KnownNote>>, StoreError> {
-        let Some(origin) = gate.roster().member(to).map(|member| origin_of(gate, member)) else { return Ok(None) };
+        let Some(origin) = gate.roster().member(to).map(|member| gate.origin(member)) else { return Ok(None) };
         if !self.heads.contains_key(to)
             && let Some(bytes) = batch.get(&head_key(batch.seat(), to))?
             && let Some(note) = KnownNote::from_own_store(&bytes)
@@ -530,7 +530,7 @@ impl Requester {
             exchange,
             request: outgoing.digest,
             responder: open.to.clone(),
-            origin: origin_of(gate, member),
+            origin: gate.origin(member),
             logs: member.log.clone(),
             named: open.named.as_ref().map(|note| note.checkpoint.clone()),
             notes: Arc::clone(notes),
@@ -786,11 +786,6 @@ const NOTES_MAX: usize = 16;
 const KEY_VERSION: u32 = 1;
 /// How long to wait before a lost exchange is sent again.
 const LOST_AGAIN: Span = Span::from_ms(250);
-
-/// The origin of a member's open epoch.
-pub fn origin_of(gate: &Gate, member: &Member) -> Origin {
-    gate.origin(member)
-}
 
 /// The origin of a member's first epoch, for whoever has no gate.
 pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {

@@ -125,6 +125,7 @@ impl Statement {
         let key = member.signing.iter().find(|key| key.id(KeyUse::Signing) == id).ok_or(StatementError::Forged)?;
         signed.verify(primitives, key, Label::Statement, &[]).map_err(|_error| StatementError::Forged)?;
         let bounded = claimed.sealing.len() <= 4
+            && claimed.sealing.iter().all(|key| key.public.len() <= limits::SEALING_PUBLIC_BYTES_MAX)
             && claimed.transport.len() <= 4
             && claimed.addresses.len() <= 16
             && claimed.addresses.iter().all(|address| address.len() <= 256)

@@ -266,6 +266,14 @@ fn a_witness_refuses_a_fork_and_a_shortened_ledger_and_holds_both_as_evidence() 
     sizes.sort_unstable();
     assert_eq!(sizes, [good.size - 1, good.size], "both notes are held, each signed by the city itself");
     assert!(alarmed(&world, WITNESS, "contradicts the head cosigned before"));
+    // One of a kind is evidence enough, and no number of kinds fills the disk.
+    submit(&mut world, &forked, good.size);
+    assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 2);
+    for history in 0..40_u8 {
+        let other = Checkpoint { root: protocol::digest::Digest::of(&[history]), ..good.clone() };
+        submit(&mut world, &other, good.size);
+    }
+    assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 16);
     // What was cosigned stands, and the true ledger is cosigned on.
     answered(world.ask(&planner, result()));
     world.wait(Span::from_s(30));

@@ -543,6 +543,28 @@ fn a_node_that_slept_for_a_year_walks_the_rosters_forward() {
 // ── what a stolen key gives (SECURITY.md) ──
 
 #[test]
+fn a_member_s_statement_beyond_its_bounds_is_not_believed() {
+    let mut world = world(46);
+    shown(&mut world);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    let keys = world.founding().keys(&city).unwrap();
+    let statement = Statement {
+        network: world.founding().network(),
+        party: city.clone(),
+        number: u64::MAX,
+        issued: world.now().wall,
+        expires: world.now().wall.plus(limits::STATEMENT_LIFE),
+        sealing: vec![SealingPublic { suite: Suite::X25519, public: vec![7; limits::SEALING_PUBLIC_BYTES_MAX + 1] }],
+        transport: keys.transport.clone(),
+        addresses: Vec::new(),
+    };
+    let signed = statement.sign(&Real, &keys.signing[0].public, &keys.signing[0].secret);
+    world.tell(std::slice::from_ref(&planner), &Notice::Statement(signed.into()));
+    assert!(world.drops().contains(&(planner, Drop::NoticeNotBelieved)), "{:?}", world.drops());
+    shown(&mut world);
+}
+
+#[test]
 fn a_member_s_stolen_signing_key_draws_questions_and_answers_none() {
     let mut world = world(41);
     shown(&mut world);

@@ -35,7 +35,7 @@ pub struct Opening {
 
 /// An opening whose parts hold together and are signed by the ledger's keeper.
 #[derive(Clone, Debug)]
-pub struct Succession {
+pub struct Begun {
     /// The last cosigned checkpoint of the epoch before.
     pub previous: Checkpoint,
     /// The same as its signed note.
@@ -100,7 +100,7 @@ impl Opening {
     ///
     /// # Errors
     /// [`OpeningError`], which one says why.
-    pub fn check(&self, primitives: &dyn Primitives, logs: &[[u8; 32]]) -> Result<Succession, OpeningError> {
+    pub fn check(&self, primitives: &dyn Primitives, logs: &[[u8; 32]]) -> Result<Begun, OpeningError> {
         let (previous, previous_note) = signed(primitives, &self.previous, logs)?;
         let (first, first_note) = signed(primitives, &self.first, logs)?;
         if previous.origin.epoch().checked_add(1) != Some(first.origin.epoch())
@@ -113,7 +113,7 @@ impl Opening {
             && leaf.opens(Label::Request, &self.salt, content(&previous, self.kept))
             && (first.size, first.root) == (1, leaf.hash());
         if names {
-            Ok(Succession { previous, previous_note, kept: self.kept, first, first_note })
+            Ok(Begun { previous, previous_note, kept: self.kept, first, first_note })
         } else {
             Err(OpeningError::Leaf)
         }

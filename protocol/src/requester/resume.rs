@@ -23,7 +23,7 @@ use crate::table;
 use crate::time::Timestamp;
 use crate::vault::Label;
 
-use super::{OpenExchange, Requester, Sent, origin_of};
+use super::{OpenExchange, Requester, Sent};
 
 /// What is kept of an exchange over a restart, sealed: removed, secret and all, when it ends.
 #[derive(Encode, Decode)]
@@ -100,7 +100,7 @@ impl Requester {
         };
         // What the answer's head is held against, and what it must not be older than.
         self.head(&row.to, gate, batch)?;
-        let origin = origin_of(gate, member);
+        let origin = gate.origin(member);
         let named = request.seen.as_ref().filter(|seen| seen.origin == origin.to_string());
         let named = named.map(|seen| Checkpoint { origin: origin.clone(), size: seen.size, root: seen.root });
         let notes = self.notes.entry(row.to.clone()).or_insert_with(|| Arc::new(VerifiedNotes::new(super::NOTES_MAX)));
