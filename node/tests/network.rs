@@ -346,15 +346,30 @@ fn a_connection_that_waits_can_be_closed_from_both_ends() {
 }
 
 #[test]
-fn quic_is_taken_where_both_are_offered() {
-    let listen = vec![TCP.to_owned(), QUIC.to_owned()];
+fn tcp_is_taken_where_both_are_offered() {
+    let listen = vec![QUIC.to_owned(), TCP.to_owned()];
     let (one, other) = (node(NetworkConfig::default()), node(NetworkConfig { listen, ..NetworkConfig::default() }));
     assert_eq!(other.network.listening().len(), 2);
     let (here, there) = one.connect(&other);
     greet(&one, here, &other, there);
-    let metrics = one.network.metrics();
-    let established = metrics.lines().find(|line| line.starts_with("libp2p_swarm_connections_established_total"));
-    assert!(established.is_some_and(|line| line.contains("quic")), "{metrics}");
+    assert!(established(&one).contains("tcp"), "{}", established(&one));
+}
+
+#[test]
+fn quic_is_taken_where_tcp_leads_nowhere() {
+    let (one, other) = (node(NetworkConfig::default()), node(listening_on(QUIC)));
+    let mut addresses = other.network.listening();
+    addresses.push("/ip4/127.0.0.1/tcp/1".to_owned());
+    one.network.dial(other.network.peer_key(), &addresses);
+    let ((here, _peer), (there, _same)) = (one.opened(), other.opened());
+    greet(&one, here, &other, there);
+    assert!(established(&one).contains("quic"), "{}", established(&one));
+}
+
+fn established(node: &Node) -> String {
+    let metrics = node.network.metrics();
+    let line = metrics.lines().find(|line| line.starts_with("libp2p_swarm_connections_established_total"));
+    line.unwrap_or_default().to_owned()
 }
 
 // ── what is bounded ──

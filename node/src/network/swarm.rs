@@ -64,6 +64,8 @@ pub(crate) struct Loop {
     links: BTreeMap<ConnectionId, Arc<Link>>,
     /// Connections this node dialled whose substream is not open yet.
     unopened: BTreeMap<ConnectionId, PeerKey>,
+    /// Where else to dial whom, should the dial fail.
+    otherwise: BTreeMap<ConnectionId, Vec<Multiaddr>>,
     tasks: JoinSet<ConnectionId>,
 }
 
@@ -84,8 +86,8 @@ impl Loop {
         }
         let swarm = build(config, pair, &common)?;
         let links = BTreeMap::new();
-        let unopened = BTreeMap::new();
-        Ok((key, Self { swarm, common, listening, wanted, links, unopened, tasks: JoinSet::new() }))
+        let (unopened, otherwise) = (BTreeMap::new(), BTreeMap::new());
+        Ok((key, Self { swarm, common, listening, wanted, links, unopened, otherwise, tasks: JoinSet::new() }))
     }
 
     /// Begins to listen, says so, and goes on until told to stop.
@@ -160,15 +162,31 @@ impl Loop {
         None
     }
 
+    /// Dials over TCP, and over QUIC if that fails: one long-lived substream gains nothing from QUIC, and its
+    /// packets cost both ends more CPU per question.
     fn dial(&mut self, key: PeerKey, addresses: &[String]) {
-        let addresses: Vec<Multiaddr> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
-        let dialled = peer::id_of(&key).filter(|_| !addresses.is_empty()).is_some_and(|id| {
-            let dial = DialOpts::peer_id(id).addresses(addresses).condition(PeerCondition::NotDialing).build();
-            // a dial that is under way will have its answer
-            matches!(self.swarm.dial(dial), Ok(()) | Err(DialError::DialPeerConditionFalse(_)))
-        });
-        if !dialled {
+        let addresses = addresses.iter().filter_map(|text| text.parse::<Multiaddr>().ok());
+        let (tcp, quic): (Vec<_>, Vec<_>) = addresses.partition(is_tcp);
+        let (first, otherwise) = if tcp.is_empty() { (quic, tcp) } else { (tcp, quic) };
+        if !peer::id_of(&key).is_some_and(|peer| self.begin_dial(peer, first, otherwise)) {
             self.common.tell(NetworkEvent::Unreachable { peer: key });
+        }
+    }
+
+    /// Whether the peer is being dialled.
+    fn begin_dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>, otherwise: Vec<Multiaddr>) -> bool {
+        if addresses.is_empty() {
+            return false;
+        }
+        let dial = DialOpts::peer_id(peer).addresses(addresses).condition(PeerCondition::NotDialing).build();
+        let connection = dial.connection_id();
+        match self.swarm.dial(dial) {
+            Ok(()) => {
+                self.otherwise.insert(connection, otherwise);
+                true
+            }
+            // a dial that is under way will have its answer
+            Err(error) => matches!(error, DialError::DialPeerConditionFalse(_)),
         }
     }
 
@@ -178,6 +196,7 @@ impl Loop {
             SwarmEvent::Behaviour(PartsEvent::Substream(opened)) => self.open(opened),
             SwarmEvent::Behaviour(PartsEvent::Ping(event)) => self.judge(&event),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } if endpoint.is_dialer() => {
+                self.otherwise.remove(&connection_id);
                 if let Some(key) = peer::key_of(&peer_id) {
                     self.unopened.insert(connection_id, key);
                 }
@@ -190,9 +209,12 @@ impl Loop {
                     self.common.tell(NetworkEvent::Unreachable { peer });
                 }
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), error, .. } => {
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer_id), connection_id, error, .. } => {
                 tracing::debug!(%error, "dial failed");
-                if let Some(peer) = peer::key_of(&peer_id) {
+                let otherwise = self.otherwise.remove(&connection_id).unwrap_or_default();
+                if !self.begin_dial(peer_id, otherwise, Vec::new())
+                    && let Some(peer) = peer::key_of(&peer_id)
+                {
                     self.common.tell(NetworkEvent::Unreachable { peer });
                 }
             }
@@ -308,6 +330,10 @@ fn parts(config: &NetworkConfig, pair: &identity::Keypair, common: &Arc<Common>)
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::default(),
     }
+}
+
+fn is_tcp(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Tcp(_)))
 }
 
 fn tcp_config() -> tcp::Config {
