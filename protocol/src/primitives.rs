@@ -1,10 +1,12 @@
-//! The cryptography everything stands on, none of it our own: the only file that names `hpke`,
-//! `ed25519-dalek`, `chacha20poly1305`, `hkdf` and `voprf`.
+//! The cryptography everything stands on, none of it our own: this file and its part are the only ones that
+//! name `hpke`, `libcrux`, `ed25519-dalek`, `chacha20poly1305`, `hkdf` and `voprf`.
 //!
 //! What costs and could be replaced in a simulation of the whole nation (signatures, key
 //! encapsulation, the oblivious function) stands behind the door [`Primitives`]; [`Real`] is its real
 //! side. Sealing and key derivation are plain functions, the same everywhere. Knows nothing of
 //! messages, members or records.
+
+mod x_wing;
 
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _, Nonce};
@@ -14,6 +16,7 @@ use rand_core::{CryptoRng, SeedableRng as _};
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use crate::digest::Digest;
+use x_wing::XWing;
 
 /// The length of a ChaCha20-Poly1305 tag, in bytes.
 pub const TAG_BYTES: usize = 16;
@@ -333,7 +336,6 @@ impl Primitives for Real {
 }
 
 type X25519 = hpke::kem::X25519HkdfSha256;
-type XWing = hpke::kem::XWing;
 type Kdf = hpke::kdf::HkdfSha256;
 type ExportOnly = hpke::aead::ExportOnlyAead;
 type Ristretto = voprf::Ristretto255;

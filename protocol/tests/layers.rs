@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 const CIRCLES: [(&str, &str); 3] = [("journal", "store"), ("vault", "store"), ("book", "store")];
 
 /// Foreign crates and the only files that may name them.
-const HOMES: [(&str, &[&str]); 9] = [
-    ("hpke", &["primitives.rs"]),
+const HOMES: [(&str, &[&str]); 10] = [
+    ("hpke", &["primitives.rs", "primitives/x_wing.rs"]),
+    ("libcrux_kem", &["primitives/x_wing.rs"]),
     ("ed25519_dalek", &["primitives.rs"]),
     ("chacha20poly1305", &["primitives.rs"]),
     ("hkdf", &["primitives.rs"]),
