@@ -3,7 +3,6 @@
 //! A batch gives nothing out: no answer, no action, no receipt. Reads see what earlier events of the
 //! same turn staged. A machine names no seat but its own.
 
-use core::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
@@ -28,8 +27,6 @@ pub struct Batch<'a> {
     store: &'a Store,
     staged: &'a mut Staged,
     dice: &'a mut dyn CryptoRng,
-    /// The key of the vault opened last: one event asks for one person's again and again.
-    opened: RefCell<Option<(Label, Secret)>>,
 }
 
 impl<'a> Batch<'a> {
@@ -56,7 +53,7 @@ impl<'a> Batch<'a> {
         if ground.sequence != store.sequence() {
             return Err(StoreError::Stale);
         }
-        Ok(Self { now, reliance: Reliance::Sound, seat, store, staged, dice, opened: RefCell::new(None) })
+        Ok(Self { now, reliance: Reliance::Sound, seat, store, staged, dice })
     }
 
     /// The same view under a wall clock that is relied on so far and no further.
@@ -297,13 +294,14 @@ impl<'a> Batch<'a> {
     }
 
     fn vault_key(&self, label: Label) -> Result<Option<Secret>, StoreError> {
-        if let Some((known, key)) = self.opened.borrow().as_ref()
-            && *known == label
-        {
+        let name = (self.seat, label);
+        if let Some(key) = self.staged.opened.borrow().get(&name) {
             return Ok(Some(key.clone()));
         }
         let key = self.store.vault().key(self.seat, label)?;
-        *self.opened.borrow_mut() = key.clone().map(|key| (label, key));
+        if let Some(key) = &key {
+            self.staged.opened.borrow_mut().insert(name, key.clone());
+        }
         Ok(key)
     }
 

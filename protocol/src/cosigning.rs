@@ -344,7 +344,7 @@ impl Cosigning {
     }
 
     fn ask(&mut self, to: PartyId, batch: &mut Batch<'_>, out: &mut Outbox) {
-        let attempt = ExchangeId::random(batch.dice());
+        let attempt = ExchangeId::draw(batch.now().wall, batch.dice());
         let visited = self.witnesses.entry(to.clone()).or_default();
         let begins = self.phase == Phase::Beginning || visited.is_epochs_behind;
         let opening = self.opening.as_ref().filter(|_opening| begins).map(|opening| {

@@ -112,6 +112,10 @@ pub const ROW_BYTES_MAX: usize = 60 << 10;
 pub const ROWS_PER_APPLY_MAX: usize = 100;
 /// How many changed rows wait in memory before the index gets them; at most about twice as many do.
 pub const HELD_ROWS_MAX: usize = 2048;
+/// How many rows read of late are remembered; at most twice as many are.
+pub const RECENT_ROWS_MAX: usize = 4096;
+/// How long they may be together, keys and values, in bytes; at most twice that and one row.
+pub const RECENT_BYTES_MAX: usize = 2 << 20;
 /// Below this much room a node takes no more work, in bytes.
 pub const ROOM_BYTES_MIN: u64 = 64 << 20;
 

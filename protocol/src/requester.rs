@@ -409,7 +409,7 @@ impl Requester {
         out: &mut Outbox,
     ) -> Result<Option<ExchangeId>, StoreError> {
         let now = batch.now();
-        let exchange = ExchangeId::random(batch.dice());
+        let exchange = ExchangeId::draw(batch.now().wall, batch.dice());
         let named = self.head(to, gate, batch)?;
         let Caller { ask: id, staff, purpose, ends } = caller;
         let request = Request {

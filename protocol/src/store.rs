@@ -7,6 +7,7 @@
 
 pub(crate) mod held;
 pub mod name;
+pub(crate) mod recent;
 pub mod scrub;
 pub mod snapshot;
 pub mod staged;
@@ -129,6 +130,8 @@ pub struct Head {
 #[derive(Debug)]
 pub struct Committed {
     heads: BTreeMap<Seat, Head>,
+    /// What the commit put behind rolls of leaves.
+    leaves: Vec<Append>,
     /// How the heads follow from what askers named, once it was found out: many name the same.
     grown: RefCell<BTreeMap<(Seat, u64), Vec<Digest>>>,
 }
@@ -217,11 +220,17 @@ struct Ledger {
 /// A key to be added to the vault.
 type FreshKey = (Seat, Label, SealedKey);
 
-/// Rows about to change: as the journal holds them, their checksums, and the tally with them.
+/// Rows about to change: as the journal holds them, what is known of each beside, and the tally with them.
 struct Rows {
     changes: Vec<Change>,
-    checks: Vec<[u8; CHECK_BYTES]>,
+    beside: Vec<Beside>,
     tally: Tally,
+}
+
+/// A changed row's checksum, and whether there was a row before.
+struct Beside {
+    check: [u8; CHECK_BYTES],
+    replaces: bool,
 }
 
 impl Store {
@@ -278,13 +287,14 @@ impl Store {
         if self.stopped {
             return Err(StoreError::Stopped);
         }
+        let mut leaves = Vec::new();
         if !staged.is_empty() {
             let written = self.write(staged);
             self.stopped = written.is_err();
-            written?;
+            leaves = written?;
         }
         let heads = self.ledgers.iter().map(|(seat, ledger)| (*seat, ledger.head.clone())).collect();
-        Ok(Committed { heads, grown: RefCell::default() })
+        Ok(Committed { heads, leaves, grown: RefCell::default() })
     }
 
     /// Hands the index every row it does not have yet, so that opening again has nothing to apply.
@@ -306,7 +316,8 @@ impl Store {
         self.index.hold(rows_max);
     }
 
-    fn write(&mut self, staged: Staged) -> Result<(), StoreError> {
+    /// Writes everything staged; returns what it put behind rolls of leaves.
+    fn write(&mut self, staged: Staged) -> Result<Vec<Append>, StoreError> {
         let sequence = self.sequence().saturating_add(1);
         let ground = staged.ground.filter(|ground| ground.sequence == self.sequence()).ok_or(StoreError::Stale)?;
         let rows = self.rows_after(staged.rows)?;
@@ -337,7 +348,10 @@ impl Store {
 
         // Durable. From here on everything can be done again from the journal.
         self.write_rolls(&record.appends, &growths)?;
-        let changes = record.changes.into_iter().zip(rows.checks).map(|(change, check)| stored_change(change, check));
+        let changes = record.changes.into_iter().zip(rows.beside).map(|(change, beside)| {
+            let (key, value) = stored_change(change, beside.check);
+            held::Change { key, value, replaces: beside.replaces }
+        });
         self.index.take(changes, sequence).map_err(StoreError::Index)?;
         if !forgotten.is_empty() && self.vault.forget(sequence, &forgotten) {
             self.vault.rewrite(self.disk.as_mut()).map_err(StoreError::Fatal)?;
@@ -352,12 +366,12 @@ impl Store {
                 ledger.take(growth);
             }
         }
-        Ok(())
+        Ok(record.appends.into_iter().filter(|append| append.roll == Roll::Leaves).collect())
     }
 
     /// Reads each old row, so that the tally can let go of it.
     fn rows_after(&mut self, staged: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<Rows, StoreError> {
-        let mut rows = Rows { changes: Vec::with_capacity(staged.len()), checks: Vec::new(), tally: self.state.index };
+        let mut rows = Rows { changes: Vec::with_capacity(staged.len()), beside: Vec::new(), tally: self.state.index };
         for (key, value) in staged {
             let old = self.index.get(&key).map_err(StoreError::Index)?;
             let old = old.map(|stored| checked_row(&key, stored)).transpose()?.map(|(_old, digest)| digest);
@@ -371,7 +385,8 @@ impl Store {
             if let Some(scrub) = &mut self.scrub {
                 scrub.follow(&key, old, digest);
             }
-            rows.checks.push(digest.map(tally::check).unwrap_or_default());
+            let check = digest.map(tally::check).unwrap_or_default();
+            rows.beside.push(Beside { check, replaces: old.is_some() });
             rows.changes.push(Change { key: key.into(), value: value.map(Into::into) });
         }
         Ok(rows)
@@ -548,7 +563,11 @@ impl Committed {
         let damaged = || StoreError::damaged(&name::of(Kind::Roll(seat, Roll::Nodes)), 0);
         let view = View { disk: store.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] };
 
-        let leaf = store.leaf(seat, entry.index)?.0.to_bytes();
+        let leaf = match self.leaf(seat, entry.index) {
+            Some(leaf) => leaf,
+            None => store.leaf(seat, entry.index)?.0,
+        };
+        let leaf = leaf.to_bytes();
         let inclusion = tree::inclusion(index, head.size, &view)?;
         if !tree::check_inclusion(tree::leaf_hash(&leaf), index, head.size, head.root, &inclusion) {
             return Err(damaged());
@@ -558,6 +577,15 @@ impl Committed {
             None => Vec::new(),
         };
         Ok(Receipt { leaf, index, inclusion, checkpoint: Arc::clone(&head.note), consistency })
+    }
+
+    /// A leaf of this very commit.
+    fn leaf(&self, seat: Seat, index: u64) -> Option<Leaf> {
+        let at = roll::leaf_offset(index);
+        let append = self.leaves.iter().find(|append| append.seat == seat)?;
+        let begin = usize::try_from(at.checked_sub(append.offset)?).ok()?;
+        let stored = append.bytes.get(begin..begin.checked_add(roll::LEAF_ENTRY_BYTES)?)?;
+        roll::parse_leaf_entry(stored, seat, at).map(|(leaf, _detail)| leaf)
     }
 
     /// The checked proof that the first `from` leaves are the beginning of `head`.
@@ -666,7 +694,7 @@ fn apply(
 }
 
 /// A changed row as the index keeps it: its checksum behind its value.
-fn stored_change(change: Change, check: [u8; CHECK_BYTES]) -> held::Change {
+fn stored_change(change: Change, check: [u8; CHECK_BYTES]) -> (Vec<u8>, Option<Vec<u8>>) {
     let value = change.value.map(|value| {
         let mut stored = Vec::from(value);
         stored.extend_from_slice(&check);

@@ -1,9 +1,13 @@
-//! The name of one question and its answer: sixteen random bytes the asker draws.
+//! The name of one question and its answer: sixteen bytes that the asker draws, the time before the dice.
 
 use minicbor::{Decode, Encode};
 use rand_core::CryptoRng;
 
-/// The id of an exchange. Random, so it tells nothing of the question, and two askers never draw the same.
+use crate::time::Timestamp;
+
+/// The id of an exchange: six bytes of milliseconds since 1970, then ten random bytes (the order of RFC 9562 §5.7).
+/// It tells nothing of the question but when it was asked, which the one who carries it sees anyway; two askers never
+/// draw the same; and the rows of exchanges that follow each other stand side by side in every index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]
 pub struct ExchangeId(
@@ -14,9 +18,12 @@ pub struct ExchangeId(
 
 impl ExchangeId {
     /// Draws an id.
-    pub fn random(dice: &mut dyn CryptoRng) -> Self {
+    pub fn draw(at: Timestamp, dice: &mut dyn CryptoRng) -> Self {
+        let mut random = [0; 10];
+        dice.fill_bytes(&mut random);
+        let [_, _, a, b, c, d, e, f] = at.unix_ms().to_be_bytes();
         let mut bytes = [0; 16];
-        dice.fill_bytes(&mut bytes);
+        bytes.iter_mut().zip([a, b, c, d, e, f].into_iter().chain(random)).for_each(|(slot, byte)| *slot = byte);
         Self(bytes)
     }
 
@@ -58,11 +65,12 @@ mod tests {
     use rand_core::SeedableRng as _;
 
     #[test]
-    fn the_dice_decide_the_id() {
-        let draw = |seed| ExchangeId::random(&mut ChaCha20Rng::from_seed([seed; 32]));
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
-        assert_ne!(draw(1), ExchangeId::from_bytes([0; 16]));
+    fn ids_stand_in_order_of_time_and_the_dice_tell_those_of_one_instant_apart() {
+        let draw = |ms, seed| ExchangeId::draw(Timestamp::from_unix_ms(ms), &mut ChaCha20Rng::from_seed([seed; 32]));
+        assert_eq!(draw(255, 1), draw(255, 1));
+        assert_ne!(draw(255, 1), draw(255, 2));
+        assert!(draw(255, 1) < draw(256, 2) && draw(255, 2) < draw(256, 1));
+        assert_eq!(draw(0x0102_0304_0506, 1).to_string()[..12], *"010203040506");
     }
 
     proptest! {

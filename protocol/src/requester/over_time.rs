@@ -154,7 +154,7 @@ impl Requester {
             }
         }
         for (to, sizes) in wanted.into_iter().filter(|(_to, sizes)| !sizes.is_empty()) {
-            let attempt = ExchangeId::random(batch.dice());
+            let attempt = ExchangeId::draw(batch.now().wall, batch.dice());
             self.over_time.proofs.insert(attempt, (to.clone(), sizes.clone()));
             out.act(Action::Prove { seat: self.identity.seat, to, attempt, sizes });
         }

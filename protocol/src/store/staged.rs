@@ -1,5 +1,6 @@
 //! What a turn wants written, before it is: nothing of it is true until the store commits it.
 
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
@@ -18,6 +19,8 @@ pub struct Staged {
     pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     pub(crate) keys: BTreeMap<(Seat, Label), StagedKey>,
     pub(crate) seats: BTreeMap<Seat, StagedSeat>,
+    /// Keys of the vault opened in this turn: its events ask for one person's, and for nobody's, again and again.
+    pub(crate) opened: RefCell<BTreeMap<(Seat, Label), Secret>>,
 }
 
 /// What a staged commit stands on.

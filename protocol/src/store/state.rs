@@ -31,7 +31,7 @@ pub(super) struct Change {
 }
 
 /// Bytes of a roll and where they stand. Nodes are not among them: they follow from the leaves.
-#[derive(Encode, Decode)]
+#[derive(Debug, Encode, Decode)]
 pub(super) struct Append {
     #[n(0)]
     pub(super) seat: Seat,
