@@ -51,7 +51,8 @@ pub struct Roster {
     /// The digest of the policy in force.
     #[n(8)]
     pub policy: Digest,
-    /// How many witnesses make a quorum.
+    /// How many witnesses make a quorum: more than half of them, so that any two quorums have one in common. Of
+    /// no meaning where there are none.
     #[n(9)]
     pub witness_quorum: u8,
     /// The members, sorted by party, each once.
@@ -144,6 +145,9 @@ pub enum RosterError {
     /// Not one of this network's encoding, or breaks a bound.
     #[error("the roster is malformed")]
     Malformed,
+    /// Half of the witnesses or fewer would be a quorum, so that two quorums could cosign two histories.
+    #[error("the witness quorum is not more than half of the witnesses")]
+    MinorityQuorum,
     /// Its digest is not the one given out of band.
     #[error("this is not the first roster of the network named")]
     OtherNetwork,
@@ -180,13 +184,17 @@ impl Link {
     /// Its version and whom it lists, before anything is believed.
     ///
     /// # Errors
-    /// [`RosterError::Malformed`] if the bytes are not a roster within bounds.
+    /// [`RosterError::Malformed`] if the bytes are not a roster within bounds; [`RosterError::MinorityQuorum`].
     pub fn claimed(&self) -> Result<Roster, RosterError> {
         if self.roster.len() > limits::SIGNED_BYTES_MAX || self.signatures.len() > usize::from(u8::MAX) {
             return Err(RosterError::Malformed);
         }
         let roster: Roster = cbor::decode(&self.roster).map_err(|_error| RosterError::Malformed)?;
-        if is_well_formed(&roster) { Ok(roster) } else { Err(RosterError::Malformed) }
+        match (is_well_formed(&roster), roster.asks_for_a_majority()) {
+            (false, _) => Err(RosterError::Malformed),
+            (true, false) => Err(RosterError::MinorityQuorum),
+            (true, true) => Ok(roster),
+        }
     }
 
     /// Whether this is a second roster of the version of `known`, signed by as many of the same signers: evidence
@@ -289,6 +297,12 @@ impl Roster {
     /// The members of a kind, in the order of their names.
     pub fn of_kind(&self, kind: PartyKind) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(move |member| member.party.kind() == kind)
+    }
+
+    /// Whether a quorum is more than half of the witnesses, if there are any.
+    fn asks_for_a_majority(&self) -> bool {
+        let witnesses = self.of_kind(PartyKind::Witness).count();
+        witnesses == 0 || usize::from(self.witness_quorum).saturating_mul(2) > witnesses
     }
 }
 

@@ -415,6 +415,7 @@ fn member(party: &PartyId, keys: &BTreeMap<PartyId, Keys>, primitives: &dyn Prim
 fn roster(members: Vec<Member>, signers: &[Secret], began: Timestamp, primitives: &dyn Primitives) -> Roster {
     let public = |secret: &Secret| PublicKey::from_bytes(primitives.signing_public(secret));
     let set = Signers { threshold: 2, keys: signers.iter().map(public).collect() };
+    let witnesses = members.iter().filter(|member| member.party.kind() == PartyKind::Witness).count();
     Roster {
         network: None,
         version: 1,
@@ -425,7 +426,8 @@ fn roster(members: Vec<Member>, signers: &[Secret], began: Timestamp, primitives
         pulse: signers.first().map_or(PublicKey::from_bytes([0; 32]), public),
         suite_min: Suite::X25519,
         policy: Judge::shipped().digest(),
-        witness_quorum: 1,
+        // The smallest majority.
+        witness_quorum: u8::try_from(witnesses / 2 + 1).unwrap_or(u8::MAX),
         members,
     }
 }

@@ -194,6 +194,10 @@ impl Plan {
             usize::from(self.witness_quorum) <= witnesses,
             "network.witness_quorum: more than there are witnesses",
         )?;
+        require(
+            witnesses == 0 || usize::from(self.witness_quorum).saturating_mul(2) > witnesses,
+            "network.witness_quorum: 立会の過半数が必要です / more than half of the witnesses",
+        )?;
         require(self.members.iter().any(|member| member.bootstrap), "no member with bootstrap = true")
     }
 }
@@ -344,6 +348,7 @@ mod tests {
             ("threshold = 2", "threshold = 4", "threshold"),
             ("x25519", "rot13", "suite_min"),
             ("witness_quorum = 1", "witness_quorum = 2", "witness_quorum"),
+            ("witness_quorum = 1", "witness_quorum = 0", "more than half"),
             ("bootstrap = true", "bootstrap = false", "bootstrap"),
             ("pseudonymiser:p-1", "insurer:131235", "twice"),
             ("pseudonymiser:p-1", "office:1", "members"),
