@@ -20,7 +20,7 @@ use crate::id::party::PartyId;
 use crate::key::{KeyUse, PublicKey};
 use crate::ledger::checkpoint::{Checkpoint, SignatureLine, SignedCheckpoint};
 use crate::ledger::cosignature::{self, WitnessName};
-use crate::ledger::epoch::{self, Opening};
+use crate::ledger::epoch::{self, Opening, Other};
 use crate::ledger::leaf::LeafKind;
 use crate::limits;
 use crate::machine::{Action, Outbox, Route};
@@ -41,12 +41,14 @@ pub struct Cosigning {
     phase: Phase,
     /// How long the open epoch was when the process began; none before the first turn.
     began: Option<u64>,
+    /// Those of the roster that can be asked; none known before they were gone to once.
     witnesses: BTreeMap<PartyId, Visited>,
+    has_gone: bool,
     attempts: BTreeMap<ExchangeId, (PartyId, Steady)>,
     /// How the open epoch began, if it is not the first.
     opening: Option<Opening>,
     /// The newest cosigned head of ours that was seen, over all epochs.
-    newest: Option<(Checkpoint, SignedCheckpoint)>,
+    newest: Option<Head>,
     quorum_at: Option<Timestamp>,
     /// The newest head that a quorum cosigned, and one on its way there.
     quorum_note: Option<SignedCheckpoint>,
@@ -63,7 +65,7 @@ enum Phase {
     /// Somebody holds more than there is here.
     Behind { since: Steady },
     /// A new epoch is begun, and not cosigned by a quorum yet.
-    Beginning,
+    Beginning { since: Steady },
     /// It is.
     Shown,
 }
@@ -77,9 +79,16 @@ struct Visited {
     is_epochs_behind: bool,
     /// Whether it answered in this phase.
     answered: bool,
+    /// The newest head of ours that it holds.
+    held: Option<Head>,
+    /// Whether the epoch being begun does not name that head, so that it will not cosign it.
+    is_left_out: bool,
     /// When it last cosigned.
     at: Option<Timestamp>,
 }
+
+/// A head and its signed note.
+type Head = (Checkpoint, SignedCheckpoint);
 
 /// How often a seat goes to its witnesses while it is not settled whether its ledger is the newest.
 const UNSETTLED_EVERY: Span = Span::from_s(1);
@@ -87,7 +96,8 @@ const UNSETTLED_EVERY: Span = Span::from_s(1);
 const ATTEMPT_LIFE: Span = Span::from_s(10);
 /// The most lines under a head on its way to a quorum.
 const LINES_MAX: usize = 12;
-/// How long the witnesses that did not answer are waited for before a new epoch is begun without them.
+/// How long the witnesses that did not answer are waited for before a new epoch is begun without them, and those
+/// that will not cosign one before another is begun.
 const PATIENCE: Span = Span::from_s(30);
 
 impl Cosigning {
@@ -107,6 +117,7 @@ impl Cosigning {
             phase: Phase::Unshown,
             began: None,
             witnesses: BTreeMap::new(),
+            has_gone: false,
             attempts: BTreeMap::new(),
             opening: None,
             newest: None,
@@ -133,7 +144,7 @@ impl Cosigning {
             Phase::Shown => None,
             Phase::Unshown => Some("the ledger is not confirmed by witnesses yet"),
             Phase::Behind { .. } => Some("the ledger is older than what others hold"),
-            Phase::Beginning => Some("a new epoch of the ledger waits for witnesses"),
+            Phase::Beginning { .. } => Some("a new epoch of the ledger waits for witnesses"),
         }
     }
 
@@ -153,7 +164,10 @@ impl Cosigning {
         let opening: Opening = cbor::decode(&bytes).map_err(|_malformed| StoreError::Unreadable("epoch"))?;
         // One that is cosigned has its last field; without it the epoch is still to be made known.
         if opening.first.is_empty() {
-            self.phase = Phase::Beginning;
+            self.phase = Phase::Beginning { since: batch.now().steady };
+            if let Some((head, note)) = read_note(&opening.previous) {
+                self.note_newest(&head, &note);
+            }
         }
         self.opening = Some(opening);
         Ok(())
@@ -171,6 +185,7 @@ impl Cosigning {
         for witness in &asked {
             self.witnesses.entry(witness.clone()).or_default();
         }
+        self.has_gone = true;
         if self.quorum(gate) == 0 {
             self.quorum_at = Some(now.wall);
             if self.phase == Phase::Unshown {
@@ -245,27 +260,42 @@ impl Cosigning {
         Ok(())
     }
 
-    /// Whether it is time to begin a new epoch: somebody holds more, and the witnesses have told what they hold.
+    /// Whether it is time to begin a new epoch: somebody holds more, and the witnesses have told what they hold; or
+    /// the one being begun leaves out what so many of them hold that no quorum is left.
     pub fn wants_to_begin(&self, gate: &Gate, now: Steady) -> bool {
-        let Phase::Behind { since } = self.phase else { return false };
-        let answered = self.witnesses.values().filter(|visited| visited.answered).count();
-        let quorum = self.quorum(gate);
-        answered == self.witnesses.len() || (answered >= quorum && now.since(since) >= PATIENCE)
+        let (all, quorum) = (self.witnesses.len(), self.quorum(gate));
+        let count = |is_so: fn(&Visited) -> bool| self.witnesses.values().filter(|visited| is_so(visited)).count();
+        match self.phase {
+            _ if !self.has_gone => false,
+            Phase::Behind { since } => {
+                let answered = count(|visited| visited.answered);
+                answered == all || (answered >= quorum && now.since(since) >= PATIENCE)
+            }
+            Phase::Beginning { since } => {
+                let left = all.saturating_sub(count(|visited| visited.is_left_out));
+                left < quorum && now.since(since) >= PATIENCE
+            }
+            Phase::Unshown | Phase::Shown => false,
+        }
     }
 
-    /// Begins the next epoch: its first leaf names the last cosigned head of the one before. To be called before
-    /// anything else is staged for the seat.
+    /// Begins the next epoch: its first leaf names the last cosigned head of those before, and whatever else of them
+    /// is known, so that everybody who cosigned something finds it named. To be called before anything else is staged
+    /// for the seat.
     ///
     /// # Errors
     /// [`StoreError`] if the store fails.
     pub fn begin_epoch(&mut self, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         let Some(head) = batch.head() else { return Ok(()) };
-        let (own, own_note) = (head.note.claim(), SignedCheckpoint::clone(&head.note));
-        let own = own.map_err(|_foreign| StoreError::Unreadable("head"))?;
-        let (previous, note) = self.newest.take().unwrap_or((own.clone(), own_note));
-        let is_same = previous.origin == own.origin;
-        let kept = if is_same { self.began.unwrap_or(0).min(own.size) } else { 0 };
-        let number = previous.origin.epoch().max(own.origin.epoch()).saturating_add(1);
+        let own = head.note.claim().map_err(|_foreign| StoreError::Unreadable("head"))?;
+        let own = (own, SignedCheckpoint::clone(&head.note));
+        let (previous, note) = self.newest.clone().unwrap_or_else(|| own.clone());
+        let others = self.other_heads(&own, &previous);
+        let kept = self.kept(&own.0, previous.origin.epoch());
+        let epochs = others.iter().map(|(head, _note)| head.origin.epoch());
+        let number = epochs.fold(previous.origin.epoch(), u32::max).saturating_add(1);
+        let named: Vec<_> =
+            others.iter().map(|(head, _note)| (head.clone(), self.kept(&own.0, head.origin.epoch()))).collect();
         batch.open_epoch(number)?;
         let decision = Decision {
             refusal: None,
@@ -283,7 +313,7 @@ impl Cosigning {
             groups: FieldGroups::EMPTY,
             reasons: vec![format!("epoch after {} {} of which {kept} are kept", previous.origin, previous.size)],
         };
-        let content = epoch::content(&previous, kept);
+        let content = epoch::content(&previous, kept, &named);
         let nothing = Digest::of(&[]);
         let (entry, salts) = access_log::enter(batch, LeafKind::Epoch, Label::GENERAL, content, nothing, decision)?;
         let leaf = batch.leaf(entry.index())?.0.to_bytes();
@@ -293,19 +323,67 @@ impl Cosigning {
             salt: salts.request,
             leaf: leaf.into(),
             first: Vec::new().into(),
+            others: others
+                .iter()
+                .zip(&named)
+                .map(|((_head, note), (_same, kept))| Other { note: note.as_bytes().to_vec().into(), kept: *kept })
+                .collect(),
         };
         batch.put(batch.key(table::EPOCH, &[]), Some(cbor::encode(&opening)))?;
         self.opening = Some(opening);
         (self.quorum_note, self.gathering) = (None, None);
         self.began = Some(0);
         self.attempts.clear();
-        self.phase = Phase::Beginning;
+        self.phase = Phase::Beginning { since: batch.now().steady };
         self.next = batch.now().steady;
         for visited in self.witnesses.values_mut() {
-            *visited = Visited { is_epochs_behind: true, ..Visited::default() };
+            *visited = Visited { is_epochs_behind: true, held: visited.held.take(), ..Visited::default() };
         }
         out.act(Action::Alarm("our ledger had lost its end; a new epoch was begun"));
         Ok(())
+    }
+
+    /// The heads besides `previous` that the next epoch names, in their order: what each witness holds, the tree we
+    /// had if it is of another epoch, and what a beginning that is given up named in its turn. Of too many, those that
+    /// most witnesses hold.
+    fn other_heads(&self, own: &Head, previous: &Checkpoint) -> Vec<Head> {
+        let mut found: Vec<(usize, Head)> = Vec::new();
+        let mut name = |weight: usize, head: &Head| {
+            if head.0 == *previous {
+                return;
+            }
+            match found.iter_mut().find(|(_weight, known)| known.0 == head.0) {
+                Some((known, _head)) => *known = known.saturating_add(weight),
+                None => found.push((weight, head.clone())),
+            }
+        };
+        if own.0.origin != previous.origin {
+            name(self.witnesses.len(), own);
+        }
+        self.witnesses.values().filter_map(|visited| visited.held.as_ref()).for_each(|head| name(1, head));
+        self.given_up(&own.0).iter().for_each(|(head, _kept)| name(0, head));
+        found.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let mut others: Vec<Head> =
+            found.into_iter().take(limits::OTHER_HEADS_MAX).map(|(_weight, head)| head).collect();
+        others.sort_by_key(|(head, _note)| epoch::order(head));
+        others
+    }
+
+    /// How many leaves of an epoch there are here.
+    fn kept(&self, own: &Checkpoint, epoch: u32) -> u64 {
+        if epoch == own.origin.epoch() {
+            return self.began.unwrap_or(0).min(own.size);
+        }
+        let of_it = |((head, _note), kept): (Head, u64)| (head.origin.epoch() == epoch).then_some(kept);
+        self.given_up(own).into_iter().filter_map(of_it).max().unwrap_or(0)
+    }
+
+    /// What the opening of the tree we have names, if nothing was ever written under it.
+    fn given_up(&self, own: &Checkpoint) -> Vec<(Head, u64)> {
+        let Some(opening) = self.opening.as_ref().filter(|_opening| own.size == 1) else { return Vec::new() };
+        let others = opening.others.iter().map(|other| (&other.note, other.kept));
+        let named = core::iter::once((&opening.previous, opening.kept)).chain(others);
+        named.filter_map(|(note, kept)| Some((read_note(note)?, kept))).collect()
     }
 
     /// Makes an epoch known that no witness has to cosign.
@@ -319,7 +397,7 @@ impl Cosigning {
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
-        let (Phase::Beginning, Some(opening)) = (self.phase, &mut self.opening) else { return Ok(()) };
+        let (Phase::Beginning { .. }, Some(opening)) = (self.phase, &mut self.opening) else { return Ok(()) };
         opening.first = first.as_bytes().to_vec().into();
         batch.put(batch.key(table::EPOCH, &[]), Some(cbor::encode(opening)))?;
         self.publish(gate, out);
@@ -340,16 +418,18 @@ impl Cosigning {
 
     /// Whether a new epoch waits for no witness.
     pub fn concludes_alone(&self, gate: &Gate) -> bool {
-        self.phase == Phase::Beginning && self.quorum(gate) == 0
+        matches!(self.phase, Phase::Beginning { .. }) && self.has_gone && self.quorum(gate) == 0
     }
 
     fn ask(&mut self, to: PartyId, batch: &mut Batch<'_>, out: &mut Outbox) {
         let attempt = ExchangeId::draw(batch.now().wall, batch.dice());
         let visited = self.witnesses.entry(to.clone()).or_default();
-        let begins = self.phase == Phase::Beginning || visited.is_epochs_behind;
+        let is_beginning = matches!(self.phase, Phase::Beginning { .. });
+        let begins = is_beginning || visited.is_epochs_behind;
+        // Once a quorum let the epoch begin, the witnesses that were away are shown that it did.
         let opening = self.opening.as_ref().filter(|_opening| begins).map(|opening| {
-            let unfinished = Opening { first: Vec::new().into(), ..opening.clone() };
-            cbor::encode(&unfinished)
+            let first = if is_beginning { Vec::new().into() } else { opening.first.clone() };
+            cbor::encode(&Opening { first, ..opening.clone() })
         });
         let from = if opening.is_some() { visited.size.min(1) } else { visited.size };
         self.attempts.insert(attempt, (to.clone(), batch.now().steady));
@@ -379,13 +459,17 @@ impl Cosigning {
         if is_cosigned {
             self.note_newest(&claimed, &signed);
         }
+        self.visited(witness).held = Some((claimed.clone(), signed.clone()));
         if Self::is_more(&claimed, batch)? {
             self.fall_behind(batch.now().steady, out);
             self.visited(witness).answered = true;
             return Ok(false);
         }
         let is_same = batch.origin().as_ref() == Some(&claimed.origin);
+        let names = |opening: &Opening| opening.names(&signed);
+        let is_left_out = !is_same && self.opening.as_ref().is_some_and(|opening| !names(opening));
         let visited = self.visited(witness);
+        visited.is_left_out = is_left_out;
         let before = (visited.size, visited.is_epochs_behind);
         (visited.size, visited.is_epochs_behind) = if is_same { (size, false) } else { (0, true) };
         Ok(before != (visited.size, visited.is_epochs_behind))
@@ -402,13 +486,19 @@ impl Cosigning {
     ) -> Result<(), StoreError> {
         let Ok(head) = cosigned.claim() else { return Ok(()) };
         let at = batch.now().wall;
-        let visited = self.visited(witness);
-        *visited = Visited { size: head.size, is_epochs_behind: false, answered: true, at: Some(at) };
+        *self.visited(witness) = Visited {
+            size: head.size,
+            is_epochs_behind: false,
+            answered: true,
+            held: Some((head.clone(), cosigned.clone())),
+            is_left_out: false,
+            at: Some(at),
+        };
         self.note_newest(&head, &cosigned);
         batch.put(cosigned_key(self.seat, witness), Some(cosigned.as_bytes().to_vec()))?;
         let quorum = self.quorum(gate);
         match self.phase {
-            Phase::Beginning => {
+            Phase::Beginning { .. } => {
                 let lines: Vec<SignatureLine> = cosigned.signatures().to_vec();
                 let Some(opening) = &mut self.opening else { return Ok(()) };
                 let first = match SignedCheckpoint::parse(&opening.first) {
@@ -526,6 +616,12 @@ impl Cosigning {
     fn quorum(&self, gate: &Gate) -> usize {
         gate.quorum(&self.party).min(self.witnesses.len())
     }
+}
+
+/// What a signed note says, and the note.
+fn read_note(note: &[u8]) -> Option<Head> {
+    let signed = SignedCheckpoint::parse(note).ok()?;
+    Some((signed.claim().ok()?, signed))
 }
 
 /// The row of the newest head a witness cosigned.

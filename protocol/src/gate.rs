@@ -434,7 +434,7 @@ impl Gate {
         is_vouched.then_some(renewed)
     }
 
-    /// The gate after believing `notice`; `None` if it tells nothing new.
+    /// The gate after believing `notice`; `None` if it tells nothing new. Nothing is copied before it is believed.
     ///
     /// # Errors
     /// [`NoticeError`] if the notice is not to be believed.
@@ -444,19 +444,37 @@ impl Gate {
         now: Timestamp,
         primitives: &dyn Primitives,
     ) -> Result<Option<Self>, NoticeError> {
+        let learnt = match notice {
+            Notice::Roster(link) => self.judge_roster(link, primitives)?,
+            Notice::Pulse(bytes) => self.judge_pulse(bytes, now, primitives)?,
+            Notice::Statement(bytes) => self.judge_statement(bytes, now, primitives)?,
+            Notice::StatusList(bytes) => self.judge_list(bytes, now, primitives)?,
+            Notice::Opening(bytes) => self.judge_opening(bytes, primitives)?,
+        };
+        Ok(learnt.map(|learnt| self.with(learnt, now)))
+    }
+
+    /// The next gate, which knows this too.
+    fn with(&self, learnt: Learnt, now: Timestamp) -> Self {
         let mut next = self.clone();
         next.generation = self.generation.saturating_add(1);
-        let is_news = match notice {
-            Notice::Roster(link) => next.take_roster(link, primitives)?,
-            Notice::Pulse(bytes) => next.take_pulse(bytes, now, primitives)?,
-            Notice::Statement(bytes) => next.take_statement(bytes, now, primitives)?,
-            Notice::StatusList(bytes) => next.take_list(bytes, now, primitives)?,
-            Notice::Opening(bytes) => next.take_opening(bytes, primitives)?,
-        };
-        if is_news && !matches!(notice, Notice::Statement(_)) {
-            next.compare(now);
+        match learnt {
+            Learnt::Statement(said) => {
+                next.statements.insert(said.value.party.clone(), Arc::new(said));
+                return next;
+            }
+            Learnt::Roster(chain, link) => next.follow(*chain, link),
+            Learnt::Pulse(pulse) => next.pulse = Some(Arc::new(pulse)),
+            Learnt::List(list) => {
+                next.lists.insert(list.value.issuer.clone(), Arc::new(list));
+            }
+            Learnt::Opening(opened) => {
+                let party = opened.value.first.origin.party().clone();
+                next.openings.entry(party).or_default().push(Arc::new(*opened));
+            }
         }
-        Ok(is_news.then_some(next))
+        next.compare(now);
+        next
     }
 
     /// Holds what is known against what the pulse names.
@@ -471,17 +489,22 @@ impl Gate {
         self.behind = self.behind.after(&pulse.value, roster, &list, now);
     }
 
-    fn take_roster(&mut self, link: &Link, primitives: &dyn Primitives) -> Result<bool, NoticeError> {
-        let version = link.claimed()?.version;
+    fn judge_roster(&self, link: &Link, primitives: &dyn Primitives) -> Result<Option<Learnt>, NoticeError> {
+        let version = link.version().ok_or(RosterError::Malformed)?;
         // Versions go up by one from 1, so that a version is a place.
         let place = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
         if let Some(known) = self.links.get(place) {
-            let is_known = known.digest() == link.digest();
-            let is_evidence = !is_known && link.contradicts(known, primitives);
-            return if is_evidence { Err(NoticeError::TwoRosters(version)) } else { Ok(false) };
+            let is_evidence = link.contradicts(known, primitives);
+            return if is_evidence { Err(NoticeError::TwoRosters(version)) } else { Ok(None) };
         }
-        self.chain = self.chain.extend(link, primitives)?;
-        self.links.push(Arc::new(link.clone()));
+        let chain = self.chain.extend(link, primitives)?;
+        Ok(Some(Learnt::Roster(Box::new(chain), link.clone())))
+    }
+
+    /// Goes by one more roster.
+    fn follow(&mut self, chain: Chain, link: Link) {
+        self.chain = chain;
+        self.links.push(Arc::new(link));
         let roster = self.chain.newest();
         name_logs(Arc::make_mut(&mut self.logs), roster);
         // Whoever signs with a key that the roster no longer names has to say it again.
@@ -492,61 +515,64 @@ impl Gate {
         self.statements.retain(|party, said| is_signed(party, &said.bytes));
         self.lists.retain(|issuer, list| is_signed(issuer, &list.bytes));
         self.openings.retain(|party, _opened| roster.member(party).is_some());
-        Ok(true)
     }
 
-    fn take_pulse(&mut self, bytes: &[u8], now: Timestamp, primitives: &dyn Primitives) -> Result<bool, NoticeError> {
-        if self.pulse.as_ref().is_some_and(|pulse| pulse.bytes == bytes) {
-            return Ok(false);
-        }
-        let value = Pulse::verify(bytes, &self.network(), self.roster(), now, primitives)?;
-        if self.pulse.as_ref().is_some_and(|pulse| pulse.value.issued >= value.issued) {
-            return Ok(false);
-        }
-        self.pulse = Some(Arc::new(Signed { value, bytes: bytes.to_vec() }));
-        Ok(true)
-    }
-
-    fn take_statement(
-        &mut self,
+    fn judge_pulse(
+        &self,
         bytes: &[u8],
         now: Timestamp,
         primitives: &dyn Primitives,
-    ) -> Result<bool, NoticeError> {
-        if self.statements.values().any(|statement| statement.bytes == bytes) {
-            return Ok(false);
+    ) -> Result<Option<Learnt>, NoticeError> {
+        if self.pulse.as_ref().is_some_and(|pulse| pulse.bytes == bytes) {
+            return Ok(None);
+        }
+        let value = Pulse::verify(bytes, &self.network(), self.roster(), now, primitives)?;
+        let is_news = self.pulse.as_ref().is_none_or(|pulse| pulse.value.issued < value.issued);
+        Ok(is_news.then(|| Learnt::Pulse(Signed { value, bytes: bytes.to_vec() })))
+    }
+
+    fn judge_statement(
+        &self,
+        bytes: &[u8],
+        now: Timestamp,
+        primitives: &dyn Primitives,
+    ) -> Result<Option<Learnt>, NoticeError> {
+        let is_known =
+            |said: &Statement| self.statements.get(&said.party).is_some_and(|known| known.value.number >= said.number);
+        // Of what is older than the one at hand no signature is worth verifying.
+        if Statement::own(bytes).is_some_and(|claimed| is_known(&claimed)) {
+            return Ok(None);
         }
         let value = Statement::verify(bytes, &self.network(), self.roster(), now, primitives)?;
-        if self.statements.get(&value.party).is_some_and(|known| known.value.number >= value.number) {
-            return Ok(false);
-        }
-        let party = value.party.clone();
-        self.statements.insert(party, Arc::new(Signed { value, bytes: bytes.to_vec() }));
-        Ok(true)
+        Ok((!is_known(&value)).then(|| Learnt::Statement(Signed { value, bytes: bytes.to_vec() })))
     }
 
-    fn take_list(&mut self, bytes: &[u8], now: Timestamp, primitives: &dyn Primitives) -> Result<bool, NoticeError> {
+    fn judge_list(
+        &self,
+        bytes: &[u8],
+        now: Timestamp,
+        primitives: &dyn Primitives,
+    ) -> Result<Option<Learnt>, NoticeError> {
         if self.lists.values().any(|list| list.bytes == bytes) {
-            return Ok(false);
+            return Ok(None);
         }
         let value = StatusList::verify(bytes, &self.network(), self.roster(), now, primitives)?;
-        if self.lists.get(&value.issuer).is_some_and(|known| known.value.number >= value.number) {
-            return Ok(false);
-        }
-        let issuer = value.issuer.clone();
-        self.lists.insert(issuer, Arc::new(Signed { value, bytes: bytes.to_vec() }));
-        Ok(true)
+        let is_news = self.lists.get(&value.issuer).is_none_or(|known| known.value.number < value.number);
+        Ok(is_news.then(|| Learnt::List(Signed { value, bytes: bytes.to_vec() })))
     }
-}
 
-impl Gate {
-    /// Takes the next epoch of a member: signed by its log key, its old end cosigned, its beginning cosigned by
-    /// a quorum.
-    fn take_opening(&mut self, bytes: &[u8], primitives: &dyn Primitives) -> Result<bool, NoticeError> {
+    /// The next epoch of a member: signed by its log key, its old end cosigned, its beginning cosigned by a quorum.
+    /// Numbers may be left out: of beginnings that too few cosigned nobody is told.
+    fn judge_opening(&self, bytes: &[u8], primitives: &dyn Primitives) -> Result<Option<Learnt>, NoticeError> {
+        if bytes.len() > limits::OPENING_BYTES_MAX {
+            return Err(OpeningError::Malformed.into());
+        }
         let opening: Opening = cbor::decode(bytes).map_err(|_malformed| OpeningError::Malformed)?;
         let party = opening.claimed().ok_or(OpeningError::Malformed)?;
         let member = self.roster().member(&party).ok_or(OpeningError::NotAMember)?;
-        let open = self.origin(member);
+        if self.openings.get(&party).into_iter().flatten().any(|known| known.bytes == bytes) {
+            return Ok(None);
+        }
         // An epoch may have begun under a log key that the roster has retired since; the witnesses vouch for it.
         let logs: Vec<_> = self.logs.get(&party).into_iter().flatten().map(|key| *key.as_bytes()).collect();
         let found = opening.check(primitives, &logs)?;
@@ -554,21 +580,31 @@ impl Gate {
             return Err(OpeningError::Malformed.into());
         }
         let mut known = self.openings.get(&party).into_iter().flatten();
-        if let Some(known) = known.find(|known| known.value.first.origin == found.first.origin) {
-            return if known.value.first == found.first { Ok(false) } else { Err(OpeningError::Forked.into()) };
+        let known = known.find(|known| known.value.first.origin == found.first.origin);
+        if known.is_some_and(|known| known.value.first == found.first) {
+            return Ok(None);
         }
-        if found.previous.origin != open {
+        if known.is_none() && found.first.origin.epoch() <= self.origin(member).epoch() {
             return Err(OpeningError::NotNext.into());
         }
         let (witnesses, quorum) = (self.witnesses(&party), self.quorum(&party));
         let ended = cosignature::count(primitives, &found.previous_note, &witnesses) >= quorum.min(1);
         let begun = cosignature::count(primitives, &found.first_note, &witnesses) >= quorum;
-        if !(ended && begun) {
-            return Err(OpeningError::TooFewWitnesses.into());
+        match (ended && begun, known) {
+            (false, _) => Err(OpeningError::TooFewWitnesses.into()),
+            (true, Some(_first)) => Err(OpeningError::Forked.into()),
+            (true, None) => Ok(Some(Learnt::Opening(Box::new(Signed { value: found, bytes: bytes.to_vec() })))),
         }
-        self.openings.entry(party).or_default().push(Arc::new(Signed { value: found, bytes: bytes.to_vec() }));
-        Ok(true)
     }
+}
+
+/// What a notice told that is new, and believed.
+enum Learnt {
+    Roster(Box<Chain>, Link),
+    Pulse(Signed<Pulse>),
+    Statement(Signed<Statement>),
+    List(Signed<StatusList>),
+    Opening(Box<Signed<Begun>>),
 }
 
 /// Why a notice was not believed.

@@ -205,8 +205,8 @@ pub struct Host {
     unreached: BTreeSet<PublicKey>,
     /// Events that came beside the one an input returned.
     beside: Vec<(Seat, Event)>,
-    /// Second rosters of a version, already told of.
-    forks: BTreeSet<u32>,
+    /// Second rosters of a version and second beginnings of an epoch, already told of.
+    forks: BTreeSet<Vec<u8>>,
     /// When to ask again for what is behind the pulse, how long to wait after that, and whom to begin with.
     behind: Option<(Steady, Span, usize)>,
     next_frame: u64,

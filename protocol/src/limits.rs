@@ -79,6 +79,10 @@ pub const RECEIPTS_PER_QUESTION_MAX: usize = 6;
 pub const RECEIPTS_BYTES_MAX: usize = 16 << 10;
 /// The longest receipt, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 10_000;
+/// The most heads besides the last cosigned one that the beginning of an epoch names.
+pub const OTHER_HEADS_MAX: usize = 12;
+/// The longest beginning of an epoch, in bytes: it stands in a row.
+pub const OPENING_BYTES_MAX: usize = 59 << 10;
 /// The most heads a member is asked at once to lead to a cosigned one.
 pub const PROOFS_PER_FRAME_MAX: usize = 64;
 /// The most heads of others a seat waits for witnesses of.
@@ -121,6 +125,7 @@ pub const ROOM_BYTES_MIN: u64 = 64 << 20;
 
 const _: () = assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SIGNED_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(OPENING_BYTES_MAX < ROW_BYTES_MAX);
 const _: () = assert!(RECEIPTS_PER_QUESTION_MAX * RECEIPT_BYTES_MAX + 4096 < REQUEST_BYTES_MAX);
 const _: () = assert!(REQUEST_LIFE.ms() < REPLAY_ROW_LIFE.ms());
 const _: () = assert!(ATTEMPT_LIMIT.ms() < ASK_LIMIT.ms());

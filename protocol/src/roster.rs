@@ -181,14 +181,23 @@ impl Link {
         Digest::of(&self.roster)
     }
 
+    /// Its version, before anything is believed and without reading whom it lists; none if it is out of bounds.
+    pub fn version(&self) -> Option<u32> {
+        if self.roster.len() > limits::SIGNED_BYTES_MAX || self.signatures.len() > usize::from(u8::MAX) {
+            return None;
+        }
+        let mut decoder = minicbor::Decoder::new(&self.roster);
+        decoder.array().ok()?;
+        decoder.decode::<Option<Digest>>().ok()?;
+        decoder.u32().ok()
+    }
+
     /// Its version and whom it lists, before anything is believed.
     ///
     /// # Errors
     /// [`RosterError::Malformed`] if the bytes are not a roster within bounds; [`RosterError::MinorityQuorum`].
     pub fn claimed(&self) -> Result<Roster, RosterError> {
-        if self.roster.len() > limits::SIGNED_BYTES_MAX || self.signatures.len() > usize::from(u8::MAX) {
-            return Err(RosterError::Malformed);
-        }
+        self.version().ok_or(RosterError::Malformed)?;
         let roster: Roster = cbor::decode(&self.roster).map_err(|_error| RosterError::Malformed)?;
         match (is_well_formed(&roster), roster.asks_for_a_majority()) {
             (false, _) => Err(RosterError::Malformed),
@@ -200,18 +209,26 @@ impl Link {
     /// Whether this is a second roster of the version of `known`, signed by as many of the same signers: evidence
     /// against them. The first roster has no second; another one names another network.
     pub fn contradicts(&self, known: &Self, primitives: &dyn Primitives) -> bool {
-        let (Ok(other), Ok(roster)) = (self.claimed(), known.claimed()) else { return false };
-        let is_second = other.version == roster.version && other.network == roster.network && roster.version > 1;
-        is_second && self.digest() != known.digest() && self.is_signed_by(&roster.signers, primitives)
+        let (version, is_other) = (self.version(), self.digest() != known.digest());
+        if !is_other || version != known.version() || version.is_none_or(|version| version < 2) {
+            return false;
+        }
+        let Ok(roster) = known.claimed() else { return false };
+        self.is_signed_by(&roster.signers, primitives)
+            && self.claimed().is_ok_and(|other| other.network == roster.network)
     }
 
-    /// Whether `signers.threshold` different keys of `signers` signed.
+    /// Whether `signers.threshold` different keys of `signers` signed. Of several signatures of one key the first
+    /// counts: whoever hands on a roster must not choose how many are verified.
     fn is_signed_by(&self, signers: &Signers, primitives: &dyn Primitives) -> bool {
-        let mut signed = BTreeSet::new();
+        let (mut seen, mut signed) = (BTreeSet::new(), BTreeSet::new());
         for bytes in &self.signatures {
             let Ok(signature) = Unverified::parse(bytes) else { continue };
             let claimed = signature.key();
             let Some(key) = signers.keys.iter().find(|key| key.id(KeyUse::Signing) == claimed) else { continue };
+            if !seen.insert(claimed) {
+                continue;
+            }
             if signature.verify(primitives, key, Label::Roster, &self.roster).is_ok() {
                 signed.insert(*key);
             }
@@ -244,17 +261,22 @@ impl Chain {
     /// # Errors
     /// [`RosterError`] if the link is not the next one, properly signed.
     pub fn extend(&self, link: &Link, primitives: &dyn Primitives) -> Result<Self, RosterError> {
-        let next = link.claimed()?;
-        if next.version == self.newest.version && link.digest() != self.digest {
+        // Cheap first: what is out of turn, or signed by nobody who may, is not even read.
+        let version = link.version().ok_or(RosterError::Malformed)?;
+        if version == self.newest.version && link.digest() != self.digest {
             return Err(RosterError::Forked);
         }
-        let is_next = self.newest.version.checked_add(1) == Some(next.version)
-            && next.network == Some(self.network)
-            && next.signers == self.newest.next_signers;
-        if !is_next {
+        if self.newest.version.checked_add(1) != Some(version) {
             return Err(RosterError::NotNext);
         }
-        if link.is_signed_by(&self.newest.signers, primitives) && link.is_signed_by(&next.signers, primitives) {
+        if !link.is_signed_by(&self.newest.signers, primitives) {
+            return Err(RosterError::TooFewSignatures);
+        }
+        let next = link.claimed()?;
+        if next.network != Some(self.network) || next.signers != self.newest.next_signers {
+            return Err(RosterError::NotNext);
+        }
+        if link.is_signed_by(&next.signers, primitives) {
             Ok(Self { network: self.network, digest: link.digest(), newest: next })
         } else {
             Err(RosterError::TooFewSignatures)
@@ -420,6 +442,19 @@ mod tests {
         let mut other = roster(1, None, &[1, 2, 3], &[2, 3, 4]);
         other.witness_quorum = 9;
         assert_eq!(chain.extend(&link(&other, &[1, 2]), &Real).unwrap_err(), RosterError::Forked);
+    }
+
+    #[test]
+    fn what_is_out_of_turn_or_unsigned_is_refused_before_it_is_read() {
+        let chain = begun();
+        let unreadable = |version: u32, seeds: &[u8]| {
+            let mut good = link(&roster(version, Some(chain.network()), &[2, 3, 4], &[4, 5]), seeds);
+            good.roster.truncate(50);
+            good
+        };
+        assert_eq!(unreadable(9, &[]).version(), Some(9));
+        assert_eq!(chain.extend(&unreadable(9, &[2, 3]), &Real).unwrap_err(), RosterError::NotNext);
+        assert_eq!(chain.extend(&unreadable(2, &[]), &Real).unwrap_err(), RosterError::TooFewSignatures);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The witness (立会): cosignatures under ledger heads, so that a ledger shown to one cannot differ from the
 //! ledger shown to another. A witness remembers one head of each party, durably before it cosigns, and lets a
-//! new epoch begin only where that head ends. It never sees a leaf.
+//! new epoch begin only where that head ends or is named. It never sees a leaf.
 
 use minicbor::{Decode, Encode};
 
@@ -57,6 +57,19 @@ struct Submitted<'a> {
     opening: Option<&'a [u8]>,
 }
 
+/// What the opening of an epoch says of the head that was cosigned before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Succession {
+    /// It names that head, or a later one that a quorum cosigned.
+    Names,
+    /// It does not, but a quorum has let the epoch begin.
+    HasBegun,
+    /// It does not.
+    LeavesOut,
+    /// It is no opening of that epoch.
+    Nothing,
+}
+
 /// Keeps a contradiction once for what it says, whoever else signed it, and the first few of each ledger: one is
 /// evidence enough, and whoever sends more must not fill the disk.
 fn keep_evidence(claimed: &Checkpoint, note: &[u8], batch: &mut Batch<'_>) -> Result<(), StoreError> {
@@ -101,6 +114,16 @@ impl Witness {
             Some(bytes) => Some(cbor::decode(&bytes).map_err(|_error| StoreError::Unreadable("witnessed heads"))?),
             None => None,
         };
+        // An epoch begins once: what a quorum let begin is shown to whoever comes with another beginning.
+        if let Some(begun) = gate.opening(claimed.origin.party())
+            && begun.first.origin == claimed.origin
+            && claimed.size == begun.first.size
+            && claimed.root != begun.first.root
+        {
+            out.act(Action::Alarm("a ledger contradicts the beginning that a quorum cosigned"));
+            keep_evidence(&claimed, submitted.note, batch)?;
+            return Ok(Verdict::Stands(begun.first.size, begun.first_note.as_bytes().to_vec().into()));
+        }
         let stands = match &known {
             // Never seen: whatever comes is taken, but a proof would begin at something.
             None => (submitted.from != 0).then(|| Verdict::Stands(0, Vec::new().into())),
@@ -119,7 +142,21 @@ impl Witness {
                 let from = (known.size, known.root);
                 tree::check_consistency(from, (claimed.size, claimed.root), submitted.proof)
             }
-            Some(known) => self.succeeds(known, submitted, &claimed, &logs, gate),
+            Some(known) => match self.succession(known, submitted, &claimed, &logs, gate) {
+                Succession::Names => true,
+                Succession::Nothing => false,
+                Succession::HasBegun => {
+                    out.act(Action::Alarm("a head cosigned here is left out of an epoch that a quorum let begin"));
+                    let left = Checkpoint { origin: known.origin.clone(), size: known.size, root: known.root };
+                    keep_evidence(&left, &known.note, batch)?;
+                    true
+                }
+                Succession::LeavesOut => {
+                    out.act(Action::Alarm("a new epoch leaves out the head cosigned before"));
+                    keep_evidence(&claimed, submitted.note, batch)?;
+                    return Ok(Verdict::Stands(known.size, known.note.clone().into()));
+                }
+            },
         };
         if !follows {
             out.act(Action::Alarm("a ledger contradicts the head cosigned before"));
@@ -135,28 +172,39 @@ impl Witness {
     }
 
     /// Whether a new epoch begins where what was cosigned ends, leaving nothing of it out: its opening names the
-    /// very head, or a later one that a quorum cosigned.
-    fn succeeds(
+    /// very head, or a later one that a quorum cosigned. Where a quorum has let it begin without the head cosigned
+    /// here, that quorum has seen to all that a quorum ever cosigned; this head is held as evidence.
+    fn succession(
         &self,
         known: &Witnessed,
         submitted: Submitted<'_>,
         claimed: &Checkpoint,
         logs: &[[u8; 32]],
         gate: &Gate,
-    ) -> bool {
-        let Some(Ok(opening)) = submitted.opening.map(cbor::decode::<Opening>) else { return false };
-        let opening = Opening { first: submitted.note.to_vec().into(), ..opening };
-        let Ok(found) = opening.check(self.primitives.as_ref(), logs) else { return false };
-        let names = (found.previous.origin.epoch(), found.previous.size);
-        let ends = (known.origin.epoch(), known.size);
+    ) -> Succession {
+        let Some(Ok(came)) = submitted.opening.map(cbor::decode::<Opening>) else { return Succession::Nothing };
+        let opening = Opening { first: submitted.note.to_vec().into(), ..came.clone() };
+        let Ok(found) = opening.check(self.primitives.as_ref(), logs) else { return Succession::Nothing };
+        if !submitted.proof.is_empty() || found.first != *claimed {
+            return Succession::Nothing;
+        }
         let party = claimed.origin.party();
-        let is_cosigned = || {
-            let witnesses = gate.witnesses(party);
-            cosignature::count(self.primitives.as_ref(), &found.previous_note, &witnesses) >= gate.quorum(party)
+        let is_cosigned = |note: &SignedCheckpoint| {
+            cosignature::count(self.primitives.as_ref(), note, &gate.witnesses(party)) >= gate.quorum(party)
         };
-        submitted.proof.is_empty()
-            && found.first == *claimed
-            && (if names == ends { found.previous.root == known.root } else { names > ends && is_cosigned() })
+        let names = SignedCheckpoint::parse(&known.note).is_ok_and(|held| opening.names(&held));
+        let is_before = (known.origin.epoch(), known.size) < (found.previous.origin.epoch(), found.previous.size);
+        let has_begun = || {
+            let first = SignedCheckpoint::parse(&came.first).ok();
+            first.is_some_and(|first| first.text() == claimed.text() && is_cosigned(&first))
+        };
+        if names || is_before && is_cosigned(&found.previous_note) {
+            Succession::Names
+        } else if has_begun() {
+            Succession::HasBegun
+        } else {
+            Succession::LeavesOut
+        }
     }
 
     /// The head, if it is one of somebody who speaks on this connection, signed with their log key.

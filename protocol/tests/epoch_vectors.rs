@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use protocol::cbor;
 use protocol::digest::Digest;
 use protocol::ledger::checkpoint::Checkpoint;
-use protocol::ledger::epoch::{self, Opening};
+use protocol::ledger::epoch::{self, Opening, Other};
 use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::ledger::origin::Origin;
 use protocol::primitives::{Primitives as _, Real, Secret};
@@ -101,6 +101,7 @@ struct Begun {
     kept: u64,
     size: u64,
     key: u8,
+    others: Vec<(Checkpoint, u64)>,
 }
 
 impl Begun {
@@ -108,7 +109,17 @@ impl Begun {
         let origin = Origin::parse(ORIGIN).unwrap();
         let next = origin.of_epoch(2);
         let previous = Checkpoint { origin, size: 13, root: Digest::of(b"thirteen leaves") };
-        Self { previous, next, kind: LeafKind::Epoch, kept: 9, size: 1, key: NEW_KEY }
+        Self { previous, next, kind: LeafKind::Epoch, kept: 9, size: 1, key: NEW_KEY, others: Vec::new() }
+    }
+
+    /// Epoch 3, because too few witnesses cosigned the beginning of epoch 2; one of them held 12 leaves of epoch 1.
+    fn after_one_given_up() -> Self {
+        let begun = Self::new();
+        let other = |epoch: u32, size: u64, root: &[u8]| {
+            (Checkpoint { origin: begun.next.of_epoch(epoch), size, root: Digest::of(root) }, 0)
+        };
+        let others = vec![(other(1, 12, b"twelve leaves").0, 9), other(2, 1, b"given up")];
+        Self { next: begun.next.of_epoch(3), others, ..Self::new() }
     }
 
     fn opening(&self) -> Opening {
@@ -117,7 +128,7 @@ impl Begun {
             Salts { request: salt("request"), answer: salt("answer"), detail: salt("detail"), person: salt("person") };
         let nothing = Digest::of(&[]);
         let contents = Contents {
-            request: epoch::content(&self.previous, self.kept),
+            request: epoch::content(&self.previous, self.kept, &self.others),
             answer: nothing,
             detail: nothing,
             person: nothing,
@@ -132,6 +143,7 @@ impl Begun {
             salt: salts.request,
             leaf: leaf.to_bytes().into(),
             first: signed(&first).into(),
+            others: self.others.iter().map(|(head, kept)| Other { note: signed(head).into(), kept: *kept }).collect(),
         }
     }
 }
@@ -152,11 +164,21 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         spoil(&mut opening);
         case(expect, &opening)
     };
+    let given_up = |expect: &str, change: &dyn Fn(&mut Begun)| {
+        let mut begun = Begun::after_one_given_up();
+        change(&mut begun);
+        case(expect, &begun.opening())
+    };
+    let unnamed = {
+        let mut opening = Begun::after_one_given_up().opening();
+        opening.others.remove(0);
+        case("Leaf", &opening)
+    };
     let other = Begun { kept: 4, ..Begun::new() }.opening();
     let long = {
         let mut case = begun("Malformed", &|_| {});
         // The array's head again, in two bytes: the same value in a second spelling.
-        case.opening.splice(0..1, [0x98, 0x05]);
+        case.opening.splice(0..1, [0x98, 0x06]);
         case
     };
     vec![
@@ -221,6 +243,42 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
             "spoiled-without-its-checkpoint.txt",
             "The new checkpoint is missing, as on the way to a witness.",
             spoiled("Checkpoint(Malformed)", &|opening| opening.first = Vec::new().into()),
+        ),
+        (
+            "good-after-one-given-up.txt",
+            "Epoch 3; the beginning of epoch 2, and a head of 12 leaves of epoch 1, are named.",
+            given_up("good", &|_| {}),
+        ),
+        (
+            "spoiled-given-up-and-not-named.txt",
+            "Epoch 3 after epoch 1; nothing names the beginning of epoch 2.",
+            given_up("NotNext", &|begun| drop(begun.others.pop())),
+        ),
+        ("spoiled-other-taken-out.txt", "A head that the leaf names is taken out of the opening.", unnamed),
+        (
+            "spoiled-others-out-of-order.txt",
+            "The other heads stand in another order.",
+            given_up("Malformed", &|begun| begun.others.reverse()),
+        ),
+        (
+            "spoiled-other-is-the-previous.txt",
+            "The last cosigned checkpoint is named a second time.",
+            begun("Malformed", &|begun| begun.others = vec![(begun.previous.clone(), 9)]),
+        ),
+        (
+            "spoiled-other-of-another-party.txt",
+            "One of the other heads is another member's.",
+            given_up("NotNext", &|begun| {
+                begun.others[1].0.origin = Origin::parse("00112233445566ff/insurer:131032/2").unwrap();
+            }),
+        ),
+        (
+            "spoiled-others-too-many.txt",
+            "Thirteen other heads.",
+            begun("Malformed", &|begun| {
+                let head = |size: u64| Checkpoint { size, ..begun.previous.clone() };
+                begun.others = (0..13).map(|size| (head(size), 9)).collect();
+            }),
         ),
         ("spoiled-second-spelling.txt", "The length of the array is written in two bytes.", long),
     ]

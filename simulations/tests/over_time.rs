@@ -9,11 +9,16 @@ use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
+use protocol::digest::Digest;
 use protocol::frame::{self, Frame};
+use protocol::gate::Notice;
 use protocol::host::Input;
 use protocol::id::handle::Handle;
 use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use protocol::ledger::cosignature;
+use protocol::ledger::epoch::{self, Opening};
+use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
 use protocol::message::{Body, Outcome, Staff};
 use protocol::primitives::{Real, Suite};
@@ -23,6 +28,7 @@ use protocol::refusal::Told;
 use protocol::store::Seat;
 use protocol::table;
 use protocol::time::Span;
+use protocol::witness;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
 
@@ -31,9 +37,17 @@ const WITNESS: &str = "witness:1";
 const PLANNER: &str = "office:1370101238";
 const CLIENT: &str = "131235:0000012345";
 
+const DIRECTORY: &str = "directory:1";
+/// Three, of which two are a quorum.
+const WITNESSES: [&str; 3] = [WITNESS, "witness:2", "witness:3"];
+
 fn world(seed: u64) -> World {
+    world_with(seed, &[WITNESS])
+}
+
+fn world_with(seed: u64, witnesses: &[&str]) -> World {
     let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
-    let members = [CITY, "directory:1", "pseudonymiser:1", WITNESS].map(party).to_vec();
+    let members = [CITY, DIRECTORY, "pseudonymiser:1"].iter().chain(witnesses).map(|text| party(text)).collect();
     let plan = Plan { members, holders: vec![planner] };
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
@@ -256,7 +270,7 @@ fn a_witness_refuses_a_fork_and_a_shortened_ledger_and_holds_both_as_evidence() 
     world.wait(Span::from_s(30));
     let good = claimed(&world.cosigned(&city, &witness).unwrap());
     assert!(world.rows(&witness, table::CONTRADICTION).is_empty());
-    let forked = Checkpoint { root: protocol::digest::Digest::of(b"another history"), ..good.clone() };
+    let forked = Checkpoint { root: Digest::of(b"another history"), ..good.clone() };
     submit(&mut world, &forked, good.size);
     assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 1);
     let shortened = Checkpoint { size: good.size - 1, ..good.clone() };
@@ -270,7 +284,7 @@ fn a_witness_refuses_a_fork_and_a_shortened_ledger_and_holds_both_as_evidence() 
     submit(&mut world, &forked, good.size);
     assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 2);
     for history in 0..40_u8 {
-        let other = Checkpoint { root: protocol::digest::Digest::of(&[history]), ..good.clone() };
+        let other = Checkpoint { root: Digest::of(&[history]), ..good.clone() };
         submit(&mut world, &other, good.size);
     }
     assert_eq!(world.rows(&witness, table::CONTRADICTION).len(), 16);
@@ -316,4 +330,199 @@ fn without_witnesses_answers_are_marked_after_four_hours_and_narrowed_after_a_da
     card.wish = Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None };
     assert!(matches!(answered(world.ask(&planner, card)).outcome, Outcome::Records(_)));
     assert!(alarmed(&world, CITY, "for a day") && alarmed(&world, PLANNER, "under no cosigned head after a day"));
+}
+
+/// Loses what goes to some witnesses to be cosigned; with `opening`, beginnings of epochs only.
+fn hide_from(world: &mut World, witnesses: &'static [&'static str], opening: bool) {
+    world.tamper(Some(Box::new(move |passage| {
+        let is_hidden = matches!(frame::parse(&passage.bytes), Ok(Frame::Cosign(_, _, _, _, opens))
+            if opens.is_some() || !opening);
+        if is_hidden && witnesses.iter().any(|witness| party(witness) == passage.to) {
+            return Vec::new();
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+}
+
+/// The head of the city that a witness cosigned last, as the city keeps it.
+fn cosigned(world: &mut World, witness: &str) -> (u32, u64) {
+    let head = claimed(&world.cosigned(&party(CITY), &party(witness)).unwrap());
+    (head.origin.epoch(), head.size)
+}
+
+fn returned(world: &World) -> Vec<u64> {
+    let rows = world.rows(&party(CITY), table::RETURNED);
+    let leaf = |row: &Vec<u8>| {
+        let returned: Returned = cbor::decode(row).unwrap();
+        protocol::receipts::read_receipt(&returned.receipt).unwrap().0.index
+    };
+    rows.iter().map(leaf).collect()
+}
+
+#[test]
+fn a_second_restore_before_a_quorum_cosigned_the_new_epoch_does_not_lock_the_ledger() {
+    let mut world = world_with(10, &WITNESSES);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    let lost = answered(world.ask(&planner, result())).leaf;
+    world.wait(Span::from_s(30));
+
+    // One witness of three cosigns the beginning of epoch 2; then the old disk comes back once more.
+    hide_from(&mut world, &["witness:2", "witness:3"], true);
+    world.restore(&city, &image).unwrap();
+    assert_eq!(world.unsettled(&city), Some("a new epoch of the ledger waits for witnesses"));
+    assert_eq!((head(&world, CITY), cosigned(&mut world, WITNESS)), ((2, 1), (2, 1)));
+    world.tamper(None);
+    world.restore(&city, &image).unwrap();
+    assert_eq!(world.unsettled(&city), None);
+    assert_eq!(head(&world, CITY).0, 3, "a number is used once");
+    assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "3");
+    world.wait(Span::from_s(30));
+    for witness in WITNESSES {
+        assert_eq!(cosigned(&mut world, witness), head(&world, CITY), "{witness}");
+        assert!(world.rows(&party(witness), table::CONTRADICTION).is_empty(), "{witness}: nothing was left out");
+    }
+    assert_eq!(returned(&world), [lost], "nor was the lost receipt");
+    // What was given up is named for good.
+    let begun = world.gate(&planner).unwrap().opening(&city).unwrap().clone();
+    assert_eq!((begun.previous.origin.epoch(), begun.before()[1].0), (2, 1));
+}
+
+#[test]
+fn an_epoch_that_nobody_cosigned_is_not_settled_by_a_crash_and_goes_on_when_witnesses_do() {
+    let mut world = world_with(11, &WITNESSES);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    let image = world.image(&city).unwrap();
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    hide_from(&mut world, &WITNESSES, true);
+    world.restore(&city, &image).unwrap();
+    assert_eq!((head(&world, CITY), world.unsettled(&city).is_some()), ((2, 1), true));
+    world.crash(&city).unwrap();
+    assert_eq!((head(&world, CITY), world.unsettled(&city).is_some()), ((2, 1), true));
+    world.tamper(None);
+    world.wait(Span::from_s(30));
+    assert_eq!((head(&world, CITY).0, world.unsettled(&city)), (2, None));
+    assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "2");
+}
+
+#[test]
+fn witnesses_that_stand_at_different_heads_let_a_new_epoch_begin() {
+    let mut world = world_with(12, &WITNESSES);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    for hidden in [&["witness:3"][..], &["witness:2", "witness:3"]] {
+        hide_from(&mut world, hidden, false);
+        answered(world.ask(&planner, result()));
+        world.wait(Span::from_s(30));
+    }
+    let stand = WITNESSES.map(|witness| cosigned(&mut world, witness));
+    assert!(stand[0] > stand[1] && stand[1] > stand[2], "{stand:?}");
+    world.tamper(None);
+    world.restore(&city, &image).unwrap();
+    assert_eq!((head(&world, CITY).0, world.unsettled(&city)), (2, None));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    for witness in WITNESSES {
+        assert_eq!(cosigned(&mut world, witness), head(&world, CITY), "{witness}");
+        assert!(world.rows(&party(witness), table::CONTRADICTION).is_empty(), "{witness}");
+    }
+}
+
+#[test]
+fn a_witness_whose_head_a_new_epoch_leaves_out_says_so_keeps_it_and_cosigns_on() {
+    let mut world = world_with(13, &WITNESSES);
+    let (city, planner, third) = (party(CITY), party(PLANNER), party("witness:3"));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    // The third alone cosigned the end, and is away when the old disk comes back.
+    hide_from(&mut world, &["witness:1", "witness:2"], false);
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let left = cosigned(&mut world, "witness:3");
+    let asleep = world.image(&third).unwrap();
+    world.stop(&third);
+    world.tamper(None);
+    world.restore(&city, &image).unwrap();
+    world.wait(Span::from_s(60));
+    let answer = answered(world.ask(&planner, result()));
+    assert_eq!((epoch_of(&answer).as_str(), world.unsettled(&city)), ("2", None));
+    world.revive(&third, &asleep).unwrap();
+    world.wait(Span::from_s(60));
+    assert!(alarmed(&world, "witness:3", "left out of an epoch that a quorum let begin"));
+    let held = world.rows(&third, table::CONTRADICTION);
+    assert!(held.iter().map(|note| claimed(note)).any(|head| (head.origin.epoch(), head.size) == left));
+    assert_eq!(cosigned(&mut world, "witness:3"), head(&world, CITY));
+}
+
+/// A beginning of the directory's second epoch, as its keeper could make one, cosigned by these witnesses.
+fn beginning(world: &mut World, salt: u8, cosigned_by: &[&str]) -> Opening {
+    let (directory, now) = (party(DIRECTORY), world.now().wall);
+    let end = world.cosigned(&directory, &party(WITNESS)).unwrap();
+    let previous = claimed(&end);
+    let salt = || Salt::from_bytes([salt; 32]);
+    let salts = Salts { request: salt(), answer: salt(), detail: salt(), person: salt() };
+    let (request, nothing) = (epoch::content(&previous, 0, &[]), Digest::of(&[]));
+    let contents = Contents { request, answer: nothing, detail: nothing, person: nothing };
+    let leaf = Leaf::new(LeafKind::Epoch, now, &salts, &contents);
+    let first = Checkpoint { origin: previous.origin.of_epoch(2), size: 1, root: leaf.hash() };
+    let mut first = first.sign(&Real, &world.founding().keys(&directory).unwrap().log[0].secret);
+    for witness in cosigned_by.iter().map(|text| party(text)) {
+        let secret = &world.founding().keys(&witness).unwrap().cosigning;
+        let line = cosignature::cosign(&Real, &witness::name_of(&witness).unwrap(), secret, &first, now);
+        first = first.with_cosignatures(&[line]).unwrap();
+    }
+    Opening {
+        previous: end.into(),
+        kept: 0,
+        salt: salts.request,
+        leaf: leaf.to_bytes().into(),
+        first: first.as_bytes().to_vec().into(),
+        others: Vec::new(),
+    }
+}
+
+#[test]
+fn two_cosigned_beginnings_of_one_epoch_are_evidence_and_an_alarm_at_nodes_and_witnesses() {
+    let mut world = world_with(14, &WITNESSES);
+    let (city, directory, planner) = (party(CITY), party(DIRECTORY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let first = beginning(&mut world, 1, &["witness:1", "witness:2"]);
+    let second = beginning(&mut world, 2, &["witness:2", "witness:3"]);
+    let short = beginning(&mut world, 3, &["witness:3"]);
+    let notice = |opening: &Opening| Notice::Opening(cbor::encode(opening).into());
+    let alarm = "two beginnings of one epoch of a ledger are cosigned";
+    world.tell(std::slice::from_ref(&city), &notice(&first));
+    world.tell(std::slice::from_ref(&city), &notice(&first));
+    world.tell(std::slice::from_ref(&city), &notice(&short));
+    assert!(!world.alarms().iter().any(|(_at, what)| *what == alarm), "no quorum, no evidence");
+    world.tell(std::slice::from_ref(&city), &notice(&second));
+    world.tell(std::slice::from_ref(&city), &notice(&second));
+    for who in [CITY, PLANNER, "witness:1", "witness:2", "witness:3"].map(party) {
+        assert_eq!(world.alarms().iter().filter(|(at, what)| *at == who && *what == alarm).count(), 1, "{who}");
+        assert_eq!(world.rows(&who, table::FORK), [heard(&notice(&second))], "{who} keeps it");
+        let gate = world.gate(&who).unwrap();
+        assert_eq!(gate.opening(&directory).unwrap().first, claimed(&first.first), "{who}: the first stays");
+    }
+
+    // Nor does a witness that saw neither cosign another beginning than the one a quorum cosigned.
+    let third = party("witness:3");
+    let frame = Frame::Cosign(9_999, short.first.clone(), 0, Vec::new(), Some(cbor::encode(&short).into()));
+    let wire = world.wire(&directory, &third).unwrap();
+    world.push_now(&third, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
+    world.run();
+    assert!(alarmed(&world, "witness:3", "contradicts the beginning that a quorum cosigned"));
+    assert_eq!(world.rows(&third, table::CONTRADICTION), [short.first.to_vec()]);
+}
+
+/// What a host keeps of what it heard, in a row.
+fn heard(notice: &Notice) -> Vec<u8> {
+    [&[0], cbor::encode(notice).as_slice()].concat()
 }

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::frame::Frame;
 use crate::gate::{Notice, NoticeError, Standing};
 use crate::ledger::checkpoint::SignedCheckpoint;
-use crate::ledger::epoch::Opening;
+use crate::ledger::epoch::{Opening, OpeningError};
 use crate::limits;
 use crate::machine::Route;
 use crate::news::Heed;
@@ -65,7 +65,13 @@ impl Host {
     pub(super) fn learn(&mut self, notice: &Notice, from: Option<u64>, now: Now, out: &mut Vec<Effect>) {
         match self.gate.learn(notice, now.wall, self.primitives.as_ref()) {
             Ok(None) => {}
-            Err(NoticeError::TwoRosters(version)) => self.keep_evidence(notice, version, out),
+            Err(NoticeError::TwoRosters(version)) => {
+                self.keep_evidence(notice, &version.to_be_bytes(), "two rosters of one version are signed", out);
+            }
+            Err(NoticeError::Opening(OpeningError::Forked)) => {
+                let what = "two beginnings of one epoch of a ledger are cosigned";
+                self.keep_evidence(notice, &claimed_epoch(notice), what, out);
+            }
             Err(_error) => out.push(Effect::Dropped(Drop::NoticeNotBelieved)),
             Ok(Some(next)) => {
                 self.gate = Arc::new(next);
@@ -103,12 +109,12 @@ impl Host {
         }
     }
 
-    /// Two rosters of one version: kept, told to everybody, and an operator must see it. Ours stays the one that
-    /// came first.
-    fn keep_evidence(&mut self, notice: &Notice, version: u32, out: &mut Vec<Effect>) {
-        if self.forks.insert(version) {
-            out.push(Effect::Alarm("two rosters of one version are signed"));
-            self.rows.push((table::FORK, version.to_be_bytes().to_vec(), cbor::encode(notice)));
+    /// A second of what there is one of, a version of the roster or an epoch of a ledger: kept, told to everybody, and
+    /// an operator must see it. Ours stays the one that came first.
+    fn keep_evidence(&mut self, notice: &Notice, of: &[u8], alarm: &'static str, out: &mut Vec<Effect>) {
+        if self.forks.insert(of.to_vec()) {
+            out.push(Effect::Alarm(alarm));
+            self.rows.push((table::FORK, of.to_vec(), cbor::encode(notice)));
             for connection in self.links.keys() {
                 send(out, *connection, &Frame::Notice(notice.clone()));
             }
@@ -209,6 +215,14 @@ impl Host {
 fn claimed_party(signed: &[u8]) -> Vec<u8> {
     let key = crate::sign1::Unverified::parse(signed).map(|signed| signed.key());
     key.map_or_else(|_error| Digest::of(signed).as_bytes().to_vec(), |key| key.as_bytes().to_vec())
+}
+
+/// Of which epoch of whose ledger a notice tells the beginning.
+fn claimed_epoch(notice: &Notice) -> Vec<u8> {
+    match notice {
+        Notice::Opening(bytes) => opened_epoch(bytes),
+        Notice::Roster(_) | Notice::Pulse(_) | Notice::Statement(_) | Notice::StatusList(_) => Vec::new(),
+    }
 }
 
 /// Party and number of an epoch, for the key of its row: a party's epochs stand in order.

@@ -1,5 +1,6 @@
 //! An epoch (時代): how a ledger that lost its end is followed by another, so that nothing is written twice
-//! under one name. The first leaf of the new ledger names the last cosigned checkpoint of the old one.
+//! under one name. The first leaf of the new ledger names the last cosigned checkpoint of the old one, and every
+//! other head that somebody may hold: beginnings that too few cosigned, and what a witness cosigned alone.
 //!
 //! Whether an epoch had to be begun is not decided here, nor how many witnesses are enough.
 
@@ -11,18 +12,19 @@ use crate::digest::Digest;
 use crate::id::party::PartyId;
 use crate::ledger::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::ledger::leaf::{Label, Leaf, LeafKind, Salt};
+use crate::limits;
 use crate::primitives::Primitives;
 
 /// The beginning of an epoch, as it travels: everything that shows which ledger the new one follows.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Opening {
-    /// The last cosigned checkpoint of the epoch before, a signed note with its cosignatures.
+    /// The last cosigned checkpoint of the epochs before, a signed note with its cosignatures.
     #[n(0)]
     pub previous: ByteVec,
     /// How many leaves of that epoch its keeper still has; receipts of later ones are to be submitted again.
     #[n(1)]
     pub kept: u64,
-    /// Opens the first leaf's commitment to the two fields above.
+    /// Opens the first leaf's commitment to the two fields above and the last one.
     #[n(2)]
     pub salt: Salt,
     /// The first leaf.
@@ -31,6 +33,21 @@ pub struct Opening {
     /// The checkpoint of size 1 of the new ledger, a signed note with its cosignatures.
     #[n(4)]
     pub first: ByteVec,
+    /// The other heads of the epochs before that its keeper knows, by epoch, size and root; at most
+    /// [`limits::OTHER_HEADS_MAX`].
+    #[n(5)]
+    pub others: Vec<Other>,
+}
+
+/// A head of an epoch before that is not the last cosigned one: a witness holds it, or its keeper had it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Other {
+    /// The head, a signed note.
+    #[n(0)]
+    pub note: ByteVec,
+    /// How many leaves of that epoch its keeper still has.
+    #[n(1)]
+    pub kept: u64,
 }
 
 /// An opening whose parts hold together and are signed by the ledger's keeper.
@@ -46,6 +63,8 @@ pub struct Begun {
     pub first: Checkpoint,
     /// The same as its signed note.
     pub first_note: SignedCheckpoint,
+    /// The other heads it names, each with how many leaves of its epoch are kept.
+    pub others: Vec<(Checkpoint, u64)>,
 }
 
 /// Why an opening does not begin an epoch.
@@ -57,13 +76,15 @@ pub enum OpeningError {
     /// One of the checkpoints is not signed by the ledger's keeper.
     #[error("a checkpoint of the opening: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// Old and new ledger are of different parties or networks, or the new number is not the next one.
+    /// Old and new ledger are of different parties or networks, or the new number is not one more than the highest
+    /// that is named.
     #[error("the epochs do not follow one another")]
     NotNext,
     /// The first leaf does not name the old checkpoint, or is not the first.
     #[error("the first leaf does not name the epoch before")]
     Leaf,
-    /// Another opening of the same epoch is known: two ledgers of one name.
+    /// Another opening of the same epoch is known, and a quorum cosigned this one too: two ledgers of one name, and
+    /// evidence against their keeper and those who cosigned both.
     #[error("a second opening of the same epoch")]
     Forked,
     /// Too few witnesses cosigned old end or new beginning.
@@ -74,18 +95,27 @@ pub enum OpeningError {
     NotAMember,
 }
 
-/// What the first leaf commits to, as its *request*: the old checkpoint, and how much of it is kept.
+/// What the first leaf commits to, as its *request*: the old checkpoint, how much of it is kept, and the same of every
+/// other head.
 #[derive(Encode)]
 struct Content<'a> {
     #[n(0)]
     text: &'a str,
     #[n(1)]
     kept: u64,
+    #[n(2)]
+    others: Vec<(String, u64)>,
 }
 
 /// The digest that the first leaf of an epoch commits to as its *request*.
-pub fn content(previous: &Checkpoint, kept: u64) -> Digest {
-    Digest::of(&cbor::encode(&Content { text: &previous.text(), kept }))
+pub fn content(previous: &Checkpoint, kept: u64, others: &[(Checkpoint, u64)]) -> Digest {
+    let others = others.iter().map(|(head, kept)| (head.text(), *kept)).collect();
+    Digest::of(&cbor::encode(&Content { text: &previous.text(), kept, others }))
+}
+
+/// The order of the other heads in an opening: epoch, size, root.
+pub fn order(head: &Checkpoint) -> (u32, u64, Digest) {
+    (head.origin.epoch(), head.size, head.root)
 }
 
 impl Opening {
@@ -95,28 +125,61 @@ impl Opening {
         Some(first.origin.party().clone())
     }
 
-    /// Checks that both checkpoints are signed by one of `logs`, are of one party and follow one another, and
-    /// that the first leaf names the first of them.
+    /// Whether it names this head among those it follows, before anything is believed.
+    pub fn names(&self, head: &SignedCheckpoint) -> bool {
+        let notes = core::iter::once(&self.previous).chain(self.others.iter().map(|other| &other.note));
+        notes.filter_map(|note| SignedCheckpoint::parse(note).ok()).any(|named| named.text() == head.text())
+    }
+
+    /// Checks that all checkpoints are signed by one of `logs`, are of one party and follow one another, and
+    /// that the first leaf names those of the epochs before.
     ///
     /// # Errors
     /// [`OpeningError`], which one says why.
     pub fn check(&self, primitives: &dyn Primitives, logs: &[[u8; 32]]) -> Result<Begun, OpeningError> {
+        if self.others.len() > limits::OTHER_HEADS_MAX {
+            return Err(OpeningError::Malformed);
+        }
         let (previous, previous_note) = signed(primitives, &self.previous, logs)?;
         let (first, first_note) = signed(primitives, &self.first, logs)?;
-        if previous.origin.epoch().checked_add(1) != Some(first.origin.epoch())
-            || previous.origin.of_epoch(first.origin.epoch()) != first.origin
+        let mut others = Vec::new();
+        for other in &self.others {
+            others.push((signed(primitives, &other.note, logs)?.0, other.kept));
+        }
+        let named = || core::iter::once(&previous).chain(others.iter().map(|(head, _kept)| head));
+        let highest = named().map(|head| head.origin.epoch()).max().unwrap_or(0);
+        if highest.checked_add(1) != Some(first.origin.epoch())
+            || named().any(|head| head.origin.of_epoch(first.origin.epoch()) != first.origin)
         {
             return Err(OpeningError::NotNext);
         }
+        let is_in_order = others.windows(2).all(|pair| matches!(pair, [(a, _), (b, _)] if order(a) < order(b)));
+        if !is_in_order || others.iter().any(|(head, _kept)| *head == previous) {
+            return Err(OpeningError::Malformed);
+        }
         let leaf = Leaf::parse(&self.leaf).map_err(|_malformed| OpeningError::Leaf)?;
         let names = leaf.kind() == LeafKind::Epoch
-            && leaf.opens(Label::Request, &self.salt, content(&previous, self.kept))
+            && leaf.opens(Label::Request, &self.salt, content(&previous, self.kept, &others))
             && (first.size, first.root) == (1, leaf.hash());
         if names {
-            Ok(Begun { previous, previous_note, kept: self.kept, first, first_note })
+            Ok(Begun { previous, previous_note, kept: self.kept, first, first_note, others })
         } else {
             Err(OpeningError::Leaf)
         }
+    }
+}
+
+impl Begun {
+    /// The epochs before, the newest first, each with how many of its leaves are kept: none of one that is not named.
+    /// At most [`limits::OTHER_HEADS_MAX`]; whoever skips numbers loses the oldest.
+    pub fn before(&self) -> Vec<(u32, u64)> {
+        let named = || core::iter::once((&self.previous, self.kept)).chain(self.others.iter().map(|(a, b)| (a, *b)));
+        let lowest = named().map(|(head, _kept)| head.origin.epoch()).min().unwrap_or(0);
+        let kept = |epoch: u32| {
+            named().filter(|(head, _kept)| head.origin.epoch() == epoch).map(|(_head, kept)| kept).max().unwrap_or(0)
+        };
+        let epochs = (lowest..self.first.origin.epoch()).rev().take(limits::OTHER_HEADS_MAX);
+        epochs.map(|epoch| (epoch, kept(epoch))).collect()
     }
 }
 
@@ -148,22 +211,30 @@ mod tests {
     use crate::primitives::{Real, Secret};
     use crate::time::Timestamp;
 
-    fn opening(next: &str, kept: u64, told: u64) -> Opening {
-        let log = Secret::from_bytes([3; 32]);
-        let origin = Origin::parse("00112233445566ff/insurer:131235/1").unwrap();
-        let previous = Checkpoint { origin, size: 7, root: Digest::of(b"seven") };
+    fn head(epoch: u32, size: u64, root: &[u8]) -> Checkpoint {
+        let origin = Origin::parse("00112233445566ff/insurer:131235/1").unwrap().of_epoch(epoch);
+        Checkpoint { origin, size, root: Digest::of(root) }
+    }
+
+    fn note(head: &Checkpoint) -> ByteVec {
+        head.sign(&Real, &Secret::from_bytes([3; 32])).as_bytes().to_vec().into()
+    }
+
+    fn opening(next: &str, kept: u64, others: &[(Checkpoint, u64)]) -> Opening {
+        let previous = head(1, 7, b"seven");
         let salts = Salts::random(&mut ChaCha20Rng::from_seed([7; 32]));
         let nothing = Digest::of(&[]);
-        let contents =
-            Contents { request: content(&previous, kept), answer: nothing, detail: nothing, person: nothing };
+        let request = content(&previous, kept, others);
+        let contents = Contents { request, answer: nothing, detail: nothing, person: nothing };
         let leaf = Leaf::new(LeafKind::Epoch, Timestamp::from_unix_ms(1), &salts, &contents);
         let first = Checkpoint { origin: Origin::parse(next).unwrap(), size: 1, root: leaf.hash() };
         Opening {
-            previous: previous.sign(&Real, &log).as_bytes().to_vec().into(),
-            kept: told,
+            previous: note(&previous),
+            kept,
             salt: salts.request,
             leaf: leaf.to_bytes().into(),
-            first: first.sign(&Real, &log).as_bytes().to_vec().into(),
+            first: note(&first),
+            others: others.iter().map(|(head, kept)| Other { note: note(head), kept: *kept }).collect(),
         }
     }
 
@@ -175,12 +246,45 @@ mod tests {
     #[test]
     fn an_epoch_begins_with_a_leaf_that_names_the_one_before() {
         let next = "00112233445566ff/insurer:131235/2";
-        assert_eq!(check(&opening(next, 5, 5), 3), Ok((7, 5)));
-        assert_eq!(check(&opening(next, 5, 6), 3), Err(OpeningError::Leaf));
+        assert_eq!(check(&opening(next, 5, &[]), 3), Ok((7, 5)));
+        assert_eq!(check(&Opening { kept: 6, ..opening(next, 5, &[]) }, 3), Err(OpeningError::Leaf));
         let unsigned = OpeningError::Checkpoint(CheckpointError::Unsigned);
-        assert_eq!(check(&opening(next, 5, 5), 4), Err(unsigned));
+        assert_eq!(check(&opening(next, 5, &[]), 4), Err(unsigned));
         for other in ["00112233445566ff/insurer:131235/3", "00112233445566ff/insurer:131236/2"] {
-            assert_eq!(check(&opening(other, 5, 5), 3), Err(OpeningError::NotNext), "{other}");
+            assert_eq!(check(&opening(other, 5, &[]), 3), Err(OpeningError::NotNext), "{other}");
         }
+    }
+
+    #[test]
+    fn a_beginning_that_too_few_cosigned_is_named_by_the_one_after_it_which_has_the_next_number() {
+        let left = [(head(1, 6, b"six"), 5), (head(2, 1, b"left"), 0)];
+        let next = "00112233445566ff/insurer:131235/3";
+        let named = opening(next, 5, &left);
+        assert_eq!(check(&named, 3), Ok((7, 5)));
+        for (head, is_named) in [(head(2, 1, b"left"), true), (head(1, 7, b"seven"), true), (head(2, 1, b"a"), false)] {
+            let signed = head.sign(&Real, &Secret::from_bytes([3; 32]));
+            assert_eq!(named.names(&signed), is_named, "{head:?}");
+        }
+        let unnamed = Opening { others: Vec::new(), ..named.clone() };
+        assert_eq!(check(&unnamed, 3), Err(OpeningError::NotNext), "a number is left out, and nothing says why");
+        let mut fewer = named.clone();
+        fewer.others.remove(0);
+        assert_eq!(check(&fewer, 3), Err(OpeningError::Leaf), "the leaf names them all");
+        let mut turned = named;
+        turned.others.reverse();
+        assert_eq!(check(&turned, 3), Err(OpeningError::Malformed), "one order, one spelling");
+    }
+
+    #[test]
+    fn of_each_epoch_before_it_is_told_how_much_is_kept() {
+        let begun = |next: &str, others: &[(Checkpoint, u64)]| {
+            let public = Real.signing_public(&Secret::from_bytes([3; 32]));
+            opening(next, 5, others).check(&Real, &[public]).unwrap().before()
+        };
+        assert_eq!(begun("00112233445566ff/insurer:131235/2", &[]), [(1, 5)]);
+        let left = [(head(3, 1, b"left"), 0)];
+        assert_eq!(begun("00112233445566ff/insurer:131235/4", &left), [(3, 0), (2, 0), (1, 5)]);
+        let far = [(head(4_000_000_000, 1, b"far"), 0)];
+        assert_eq!(begun("00112233445566ff/insurer:131235/4000000001", &far).len(), limits::OTHER_HEADS_MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! What an asker sees to after an answer: that a quorum of witnesses cosigns a head its receipt stands under, and
 //! that a member which lost the leaf gets the receipt back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use minicbor::bytes::ByteVec;
 
@@ -45,11 +45,13 @@ pub(super) struct OverTime {
     news: Option<Steady>,
 }
 
-/// The receipts of one epoch of one member that go back to it.
+/// The receipts of one member that go back to it, epoch by epoch.
 #[derive(Debug)]
 struct Return {
     epoch: u32,
     next: u64,
+    /// The epochs after this one, each with the leaf it begins at.
+    left: VecDeque<(u32, u64)>,
     again: Steady,
     exchange: Option<ExchangeId>,
 }
@@ -232,8 +234,9 @@ impl Requester {
                 continue;
             }
             self.over_time.epochs.insert(party.clone(), epoch);
-            let back = Return { epoch: opened.previous.origin.epoch(), next: opened.kept, again: now, exchange: None };
-            self.over_time.returns.insert(party.clone(), back);
+            let mut left = VecDeque::from(opened.before());
+            let Some((epoch, next)) = left.pop_front() else { continue };
+            self.over_time.returns.insert(party.clone(), Return { epoch, next, left, again: now, exchange: None });
         }
     }
 
@@ -249,7 +252,10 @@ impl Requester {
         let Some(back) = self.over_time.returns.get_mut(party) else { return Ok(()) };
         let found = receipts::from(batch, party, back.epoch, back.next, limits::RECEIPTS_PER_QUESTION_MAX)?;
         let Some((last, _kept)) = found.last() else {
-            self.over_time.returns.remove(party);
+            match back.left.pop_front() {
+                Some((epoch, next)) => (back.epoch, back.next, back.again) = (epoch, next, now.steady),
+                None => drop(self.over_time.returns.remove(party)),
+            }
             return Ok(());
         };
         let last = *last;
