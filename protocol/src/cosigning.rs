@@ -228,10 +228,12 @@ impl Cosigning {
                 Ok(())
             }
             Verdict::Line(line) => {
-                let Some(cosigned) = sent.and_then(|sent| believed(&witness, &line, sent, gate, primitives)) else {
+                let believed = sent.and_then(|sent| believed(&witness, &line, sent, gate, primitives));
+                let Some((cosigned, signed)) = believed else {
                     out.act(Action::Alarm("a witness's cosignature does not hold"));
                     return Ok(());
                 };
+                out.act(Action::Heard(witness.clone(), signed));
                 self.gather(&cosigned, gate, primitives);
                 self.cosigned(&witness, cosigned, gate, batch, out)
             }
@@ -455,7 +457,7 @@ impl Cosigning {
             self.visited(witness).size = 0;
             return Ok(size == 0 && note.is_empty() && was != 0);
         };
-        let is_cosigned = line_holds(witness, &signed, gate, primitives);
+        let is_cosigned = line_holds(witness, &signed, gate, primitives).is_some();
         if is_cosigned {
             self.note_newest(&claimed, &signed);
         }
@@ -629,21 +631,28 @@ pub fn cosigned_key(seat: Seat, witness: &PartyId) -> Key {
     Key::new(seat, table::COSIGNATURE, Digest::of(witness.to_string().as_bytes()).as_bytes())
 }
 
-/// The head with the witness's line under it, if the line holds under the key the roster names.
+/// The head with the witness's line under it, if the line holds under the key the roster names, and when the witness
+/// says that it cosigned.
 fn believed(
     party: &PartyId,
     line: &str,
     sent: &SignedCheckpoint,
     gate: &Gate,
     primitives: &dyn Primitives,
-) -> Option<SignedCheckpoint> {
+) -> Option<(SignedCheckpoint, Timestamp)> {
     let cosigned = sent.with_cosignatures(&[SignatureLine::parse(line)?]).ok()?;
-    line_holds(party, &cosigned, gate, primitives).then_some(cosigned)
+    let signed = line_holds(party, &cosigned, gate, primitives)?;
+    Some((cosigned, signed))
 }
 
-fn line_holds(party: &PartyId, cosigned: &SignedCheckpoint, gate: &Gate, primitives: &dyn Primitives) -> bool {
-    let public = gate.roster().member(party).and_then(|member| member.cosigning);
-    let (Some(public), Some(name)) = (public, WitnessName::parse(&party.to_string())) else { return false };
-    let witness = cosignature::Witness { name, public: *public.as_bytes() };
-    cosignature::verify(primitives, cosigned, &witness).is_ok()
+/// When the witness cosigned, if its line holds.
+fn line_holds(
+    party: &PartyId,
+    cosigned: &SignedCheckpoint,
+    gate: &Gate,
+    primitives: &dyn Primitives,
+) -> Option<Timestamp> {
+    let public = gate.roster().member(party).and_then(|member| member.cosigning)?;
+    let witness = cosignature::Witness { name: WitnessName::parse(&party.to_string())?, public: *public.as_bytes() };
+    cosignature::verify(primitives, cosigned, &witness).ok()
 }

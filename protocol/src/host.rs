@@ -4,6 +4,7 @@
 //! The node and the simulator drive this and nothing else. It reads no clock, owns no socket and no
 //! file; frames and connections are numbers and bytes.
 
+mod allowance;
 mod generations;
 mod learning;
 mod settling;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 use rand_core::CryptoRng;
 
+use allowance::{Allowance, Cost, Peers};
+
 use crate::batch::Batch;
 use crate::cbor;
 use crate::cosigning::Cosigning;
@@ -21,7 +24,7 @@ use crate::envelope::Envelope;
 use crate::frame::{self, Frame};
 use crate::gate::{Gate, NotAdmitted, Notice, Presentation, Standing};
 use crate::id::exchange::ExchangeId;
-use crate::id::party::PartyId;
+use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, PublicKey};
 use crate::keyring::{Keyring, Pair};
 use crate::ledger::checkpoint::SignedCheckpoint;
@@ -197,6 +200,7 @@ pub struct Host {
     waiting: BTreeMap<u64, Waiting>,
     contexts: BTreeMap<PartyId, VecDeque<Context>>,
     opening: BTreeMap<PartyId, usize>,
+    peers: Peers,
     rows: Vec<(u8, Vec<u8>, Vec<u8>)>,
     succession: Succession,
     /// The generation of the gate by which log keys were chosen; 0 to choose again.
@@ -231,24 +235,6 @@ struct Link {
 struct Admitted {
     now: Arc<Standing>,
     before: Option<Arc<Standing>>,
-}
-
-/// How often the other end of a connection may ask for what costs us, within one minute: presentations, fetches and
-/// notices before it is admitted; heads and proofs.
-#[derive(Default)]
-struct Allowance {
-    since: Option<Steady>,
-    taken: u32,
-}
-
-impl Allowance {
-    fn take(&mut self, now: Steady, most: u32) -> bool {
-        if self.since.is_none_or(|since| now.since(since) >= FAULT_WINDOW) {
-            *self = Self { since: Some(now), taken: 0 };
-        }
-        self.taken = self.taken.saturating_add(1);
-        self.taken <= most
-    }
 }
 
 /// A member being dialled or connected, and what waits for it.
@@ -300,6 +286,7 @@ impl Host {
             waiting: BTreeMap::new(),
             contexts: BTreeMap::new(),
             opening: BTreeMap::new(),
+            peers: Peers::default(),
             rows: Vec::new(),
             succession: Succession::default(),
             logs_of: 0,
@@ -548,6 +535,7 @@ impl Host {
             Action::Reply(route, frame) => send(out, route.connection, &frame),
             Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
             Action::Imported(id, result) => out.push(Effect::Imported(id, result)),
+            Action::Heard(party, signed) => self.hear(&party, signed, now.steady),
             Action::Alarm(what) => out.push(Effect::Alarm(what)),
         }
         Ok(())
@@ -570,6 +558,7 @@ impl Host {
         if outbound {
             let version = self.gate.roster().version;
             if link.news.fetch(version, now) {
+                self.peers.fetch(&peer, now);
                 send(out, connection, &Frame::Fetch(version, true));
             }
             for (seat, office) in &self.offices {
@@ -802,11 +791,21 @@ impl Host {
             return None;
         };
         let is_stranger = !link.outbound && link.standings.is_empty();
-        let costs = matches!(frame, Frame::Hello(..) | Frame::Fetch(..) | Frame::Notice(_));
+        let cost = match frame {
+            Frame::Hello(..) => Some(Cost::Hello),
+            Frame::Fetch(..) => Some(Cost::Fetch),
+            Frame::Notice(_) => Some(Cost::Notice),
+            _ => None,
+        };
         let peer = link.peer;
-        if costs && is_stranger && !self.links.get_mut(&connection)?.asked.take(now.steady, ALLOWANCE_MAX) {
-            self.fault(connection, Drop::TooMuch, now.steady, out);
-            return None;
+        if let Some(cost) = cost {
+            // Of a peer all connections count together: whoever dials anew has not become another.
+            let is_within = self.peers.may(&peer, cost, now.steady);
+            let asked = &mut self.links.get_mut(&connection)?.asked;
+            if !is_within || is_stranger && !asked.take(now.steady, ALLOWANCE_MAX) {
+                self.fault(connection, Drop::TooMuch, now.steady, out);
+                return None;
+            }
         }
         // Each is read against the ledger, on the one thread that decides.
         let is_read = matches!(frame, Frame::Shown(_) | Frame::Prove(..) | Frame::Cosign(..));
@@ -967,10 +966,8 @@ impl Host {
     ) -> Option<(Seat, Event)> {
         let link = self.links.get(&connection)?;
         let standings = link.standings.values().map(|admitted| Arc::clone(&admitted.now)).collect();
-        let witness = self
-            .offices
-            .iter()
-            .find(|(_seat, office)| office.requester.identity().party.kind() == crate::id::party::PartyKind::Witness);
+        let witness =
+            self.offices.iter().find(|(_seat, office)| office.requester.identity().party.kind() == PartyKind::Witness);
         let route = crate::machine::Route { connection, id: number };
         witness.map(|(seat, _office)| (*seat, Event::Cosign { route, standings, note, from, proof, opening }))
     }
@@ -978,10 +975,8 @@ impl Host {
     fn done(&mut self, done: Done, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         match done {
             Done::Event(seat, event) => {
-                if let Event::Answered(_exchange, Ok(accepted)) = &event
-                    && !self.seats.contains_key(&accepted.body.responder)
-                {
-                    self.wall.hear(&accepted.body.responder, accepted.body.decided, now.steady);
+                if let Event::Answered(_exchange, Ok(accepted)) = &event {
+                    self.hear(&accepted.body.responder, accepted.body.decided, now.steady);
                 }
                 Some((seat, event))
             }
@@ -998,9 +993,7 @@ impl Host {
             Done::Opened(seat, opened, route) => {
                 let sender = opened.verified.standing().party().clone();
                 self.opened_one(&sender);
-                if !self.seats.contains_key(&sender) {
-                    self.wall.hear(&sender, opened.verified.request().issued, now.steady);
-                }
+                self.hear(&sender, opened.verified.request().issued, now.steady);
                 let (name, channel) = opened.channel;
                 if let Some(contexts) = self.contexts.get_mut(&sender)
                     && let Some(context) = contexts.iter_mut().find(|context| context.name == name)
@@ -1021,6 +1014,15 @@ impl Host {
                 self.admitted_on(connection, number, result, now, out);
                 None
             }
+        }
+    }
+
+    /// Hears an instant that somebody signed a moment ago. Whoever holds a credential is one of hundreds of
+    /// thousands; only members that are no offices or hospitals speak on what the time is, each with one voice.
+    fn hear(&mut self, party: &PartyId, signed: Timestamp, now: Steady) {
+        let is_holder = matches!(party.kind(), PartyKind::Office | PartyKind::Hospital);
+        if !is_holder && !self.seats.contains_key(party) && self.gate.roster().member(party).is_some() {
+            self.wall.hear(party, signed, now);
         }
     }
 
@@ -1072,7 +1074,7 @@ impl Host {
     fn fault(&mut self, connection: u64, reason: Drop, now: Steady, out: &mut Vec<Effect>) {
         out.push(Effect::Dropped(reason));
         let Some(link) = self.links.get_mut(&connection) else { return };
-        link.failures.retain(|at| now.since(*at) < FAULT_WINDOW);
+        link.failures.retain(|at| now.since(*at) < limits::COST_WINDOW);
         link.failures.push_back(now);
         if link.failures.len() >= FAULTS_MAX {
             out.push(Effect::Close { connection });
@@ -1166,14 +1168,12 @@ const OPENING_PER_SENDER_MAX: usize = 512;
 const WAITING_MAX: usize = 65_536;
 /// What a busy node asks for, in milliseconds.
 const BUSY_MS: u64 = 200;
-/// How many faults within [`FAULT_WINDOW`] end a connection.
+/// How many faults within [`limits::COST_WINDOW`] end a connection.
 const FAULTS_MAX: usize = 3;
-/// How often a stranger may present itself, fetch or bring news within [`FAULT_WINDOW`].
+/// How often a stranger may present itself, fetch or bring news within [`limits::COST_WINDOW`].
 const ALLOWANCE_MAX: u32 = 64;
-/// How often anybody may show heads, or ask for proofs and cosignatures, within [`FAULT_WINDOW`].
+/// How often anybody may show heads, or ask for proofs and cosignatures, within [`limits::COST_WINDOW`].
 const SHOWN_MAX: u32 = 1_024;
-/// See [`FAULTS_MAX`].
-const FAULT_WINDOW: Span = Span::from_s(60);
 
 fn present(gate: &Gate, office: &Office) -> Vec<u8> {
     let identity = office.requester.identity();

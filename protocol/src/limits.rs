@@ -19,7 +19,7 @@ pub const STEP_NOTED: Span = Span::from_s(30);
 pub const STEP_MAX: Span = Span::from_s(120);
 /// How far it may be from the clocks of others before the node is not ready.
 pub const APART_MAX: Span = Span::from_s(300);
-/// How many others must have been heard before their clocks count.
+/// How many members that are no offices or hospitals must have been heard before their clocks count.
 pub const HEARD_MIN: usize = 3;
 /// The most whose clocks are kept in mind.
 pub const HEARD_MAX: usize = 64;
@@ -98,6 +98,19 @@ pub const ANSWER_STEPS_BYTES: [usize; 4] = [1 << 10, 4 << 10, 16 << 10, 64 << 10
 
 /// How long a connection that somebody else made may speak for nobody.
 pub const STRANGER_LIMIT: Span = Span::from_s(10);
+
+/// The time within which faults, and what one peer costs, are counted.
+pub const COST_WINDOW: Span = Span::from_s(60);
+/// How often one peer may present organisations within [`COST_WINDOW`].
+pub const HELLOS_PER_PEER_MAX: u32 = 1_024;
+/// How often one peer may ask what is newer within [`COST_WINDOW`]: the answer may be megabytes.
+pub const FETCHES_PER_PEER_MAX: u32 = 32;
+/// How many pieces of news one peer may bring unasked within [`COST_WINDOW`]: more than all members' statements in a
+/// nation of 1,700 insurers.
+pub const NOTICES_PER_PEER_MAX: u32 = 4_096;
+/// How many more count as the answer to a question of ours for what is newer, which is asked once within
+/// [`COST_WINDOW`]: as many statements as a roster has members, and what goes with them.
+pub const NOTICES_PER_FETCH_MAX: u32 = 12_288;
 
 /// How long an asker waits for one attempt.
 pub const ATTEMPT_LIMIT: Span = Span::from_s(5);

@@ -285,6 +285,8 @@ pub enum Action {
     Tell(AskId, Box<Ending>),
     /// Tell local software what an import did.
     Imported(AskId, Result<u64, String>),
+    /// Somebody signed this instant a moment ago.
+    Heard(PartyId, Timestamp),
     /// Something an operator must see.
     Alarm(&'static str),
 }

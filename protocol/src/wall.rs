@@ -34,7 +34,8 @@ pub struct Wall {
 }
 
 impl Wall {
-    /// Hears an instant that somebody signed a moment ago.
+    /// Hears an instant that somebody signed a moment ago: one voice for each party, its newest. Whose voice counts is
+    /// the host's to say.
     pub fn hear(&mut self, party: &PartyId, signed: Timestamp, now: Steady) {
         if let Some((_place, since)) = self.others.get(party)
             && now.since(*since) < limits::HEARD_EVERY
@@ -147,6 +148,16 @@ mod tests {
         hear(&mut wall, 1..=4, 1, 0);
         hear(&mut wall, 5..=7, 1, 1_000_000_000);
         assert_eq!(wall.judge(at(2, 0)), Reliance::Sound);
+    }
+
+    #[test]
+    fn whoever_speaks_often_has_one_voice() {
+        let mut wall = Wall::default();
+        wall.judge(at(0, 0));
+        for s in [1, 20, 40, 60] {
+            hear(&mut wall, 1..=2, s, 1_000);
+        }
+        assert_eq!(wall.judge(at(61, 0)), Reliance::Sound);
     }
 
     #[test]

@@ -461,6 +461,36 @@ fn a_witness_whose_head_a_new_epoch_leaves_out_says_so_keeps_it_and_cosigns_on()
     assert_eq!(cosigned(&mut world, "witness:3"), head(&world, CITY));
 }
 
+#[test]
+fn an_answer_that_comes_while_the_own_ledger_is_behind_is_written_into_the_new_epoch_only() {
+    let mut world = world_with(15, &WITNESSES);
+    let planner = party(PLANNER);
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    // A backup with a question under way, whose answer only the third witness saw written down.
+    hide_from(&mut world, &["witness:1", "witness:2"], false);
+    world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000), result()));
+    world.pass(Span::from_ms(8));
+    assert_eq!(world.open_asks(&planner), 1);
+    let (image, before) = (world.image(&planner).unwrap(), head(&world, PLANNER));
+    world.wait(Span::from_s(30));
+    assert_eq!(head(&world, PLANNER), (before.0, before.1 + 1));
+    // Two confirm the old disk; the question goes out again, and before its answer comes the third shows more.
+    world.tamper(Some(Box::new(move |passage| {
+        let delay_s = match frame::parse(&passage.bytes) {
+            Ok(Frame::Cosigned(..)) if passage.from == party("witness:3") => 6,
+            Ok(Frame::Answer(..)) => 3,
+            _ => 0,
+        };
+        vec![Delivery { delay: Span::from_s(delay_s), bytes: passage.bytes.clone() }]
+    })));
+    world.restore(&planner, &image).unwrap();
+    world.wait(Span::from_s(30));
+    assert_eq!((world.unsettled(&planner), world.open_asks(&planner)), (None, 0));
+    // Its first leaf, and the one about the answer.
+    assert_eq!(head(&world, PLANNER), (2, 2));
+}
+
 /// A beginning of the directory's second epoch, as its keeper could make one, cosigned by these witnesses.
 fn beginning(world: &mut World, salt: u8, cosigned_by: &[&str]) -> Opening {
     let (directory, now) = (party(DIRECTORY), world.now().wall);

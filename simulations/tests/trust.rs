@@ -666,3 +666,40 @@ fn a_stolen_log_key_does_not_get_a_fork_cosigned() {
     let after = SignedCheckpoint::parse(&world.cosigned(&city, &witness).unwrap()).unwrap().claim().unwrap();
     assert_eq!(after, cosigned);
 }
+
+#[test]
+fn an_admitted_peer_that_fetches_or_brings_news_without_end_is_cut_off_and_counted() {
+    let mut world = world(44);
+    shown(&mut world);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    let statement = world.founding().statement(&city, world.now().wall).unwrap();
+    let floods = [
+        (Frame::Fetch(1, true), limits::FETCHES_PER_PEER_MAX),
+        (Frame::Notice(Notice::Statement(statement.into())), limits::NOTICES_PER_PEER_MAX),
+    ];
+    for (frame, most) in floods {
+        world.wait(limits::COST_WINDOW);
+        shown(&mut world);
+        let before = world.drops().len();
+        let wire = world.wire(&planner, &city).unwrap();
+        for _ in 0..most + 10 {
+            world.push_now(&city, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+        }
+        world.run();
+        let dropped = |world: &World| world.drops().iter().skip(before).filter(|drop| drop.1 == Drop::TooMuch).count();
+        assert_eq!(dropped(&world), 10, "{most}");
+        assert_eq!(world.wire(&planner, &city), None, "three faults end the connection");
+        // A new connection is no new peer.
+        let peer = world.founding().keys(&city).unwrap().transport[0];
+        world.push_now(&planner, Input::Meet { peer, addresses: Vec::new() });
+        world.run();
+        let (wire, before) = (world.wire(&planner, &city).unwrap(), dropped(&world));
+        world.push_now(&city, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+        world.run();
+        assert_eq!(dropped(&world), before + 1, "{most}");
+        // Others are served all the while, and this one again after a minute.
+        assert_eq!(answered(world.ask(&party(TOWN), result())).outcome, Outcome::Refused(Told::NotPermitted));
+    }
+    world.wait(limits::COST_WINDOW);
+    shown(&mut world);
+}

@@ -43,6 +43,7 @@ impl Host {
         match link.news.heed(named, own, now) {
             Heed::Nothing => {
                 if named > own && link.news.fetch(own, now) {
+                    self.peers.fetch(&link.peer, now);
                     send(out, connection, &Frame::Fetch(own, false));
                 }
                 false
@@ -55,6 +56,7 @@ impl Host {
             }
             Heed::Wait => {
                 if link.news.fetch(own, now) {
+                    self.peers.fetch(&link.peer, now);
                     send(out, connection, &Frame::Fetch(own, false));
                 }
                 true
@@ -126,6 +128,7 @@ impl Host {
         let version = self.gate.roster().version;
         let Some((connection, link)) = from.and_then(|from| Some((from, self.links.get_mut(&from)?))) else { return };
         if link.news.is_portion_full(version) && link.news.fetch(version, now) {
+            self.peers.fetch(&link.peer, now);
             send(out, connection, &Frame::Fetch(version, true));
         }
     }
@@ -157,6 +160,7 @@ impl Host {
         for (place, (connection, link)) in known.into_iter().enumerate() {
             let turn = place.saturating_add(count).saturating_sub(start).checked_rem(count).unwrap_or(0);
             if turn < ASKED_AT_ONCE_MAX && link.news.fetch(version, now) {
+                self.peers.fetch(&link.peer, now);
                 send(out, *connection, &Frame::Fetch(version, false));
             }
         }

@@ -11,7 +11,7 @@ use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::machine::{Action, Ending, Event, Failure, Outbox};
 use crate::store::staged::Staged;
 use crate::store::{Seat, Store, StoreError};
-use crate::time::Now;
+use crate::time::{Now, Span};
 
 use super::{BUSY_MS, Effect, Host, Office};
 
@@ -99,6 +99,10 @@ pub(super) fn withhold(event: Event, out: &mut Outbox) -> Option<Event> {
         Event::Ask(id, _ask) => {
             let failure = Failure::NotReady("the ledger is not settled yet");
             out.act(Action::Tell(id, Box::new(Ending::Failed(failure))));
+        }
+        // Its leaf would stand in a tree that is about to be left. The exchange stays open and is sent again.
+        Event::Answered(exchange, Ok(_accepted)) => {
+            return Some(Event::Busy(exchange, Span::from_ms(BUSY_MS)));
         }
         Event::Import(id, _lines) => out.act(Action::Imported(id, Err(UNSETTLED.to_owned()))),
         other => return Some(other),
