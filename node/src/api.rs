@@ -141,7 +141,7 @@ impl Desk {
     }
 
     /// Why this node is not ready, if it is not.
-    fn unready(&self) -> Option<&'static str> {
+    pub(crate) fn unready(&self) -> Option<&'static str> {
         if self.clock.now().steady.since(self.vitals.last_beat()) > BEAT_MAX {
             return Some("the heart is stuck");
         }

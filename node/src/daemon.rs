@@ -20,7 +20,7 @@ use crate::api::serve::Bounds;
 use crate::api::{self, Desk, Tokens};
 use crate::assemble::{AssembleError, Assembled, Ground};
 use crate::clock::Clock;
-use crate::config::NodeConfig;
+use crate::config::{LogFormat, NodeConfig};
 use crate::disk::reserve::{self, Reserve};
 use crate::heart::Heart;
 use crate::heart::inbox::Inbox;
@@ -49,6 +49,8 @@ const TURN_STUCK_MS: u64 = 60_000;
 const STRANGERS_MIN: u32 = 16;
 /// The threads that serve the API.
 const API_THREADS: usize = 2;
+/// How soon it is looked again whether the node is ready, before it was once.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long callers may take to end once the process is stopping.
 const CALLERS_LIMIT: Duration = Duration::from_secs(20);
 
@@ -265,15 +267,15 @@ async fn serve(
     let (stop, stopped) = watch::channel(false);
     let bounds = desk.bounds;
     let office = api::serve::serve(office, api::office(Arc::clone(&desk)), bounds, stopped.clone());
+    let watched = Arc::clone(&desk);
     let figures = api::serve::serve(figures, api::figures(desk), bounds, stopped);
     let (office, figures) = (tokio::spawn(office), tokio::spawn(figures));
-    eprintln!("ready api=http://{api_address} metrics=http://{metrics_address} pid={}", std::process::id());
-    tracing::info!(api = %api_address, pid = std::process::id(), "ready");
-
+    let announce = announce(config.log.format, &watched, (api_address, metrics_address));
     let early = tokio::select! {
         end = &mut end => Some(end),
         _ = terminate.recv() => None,
         _ = interrupt.recv() => None,
+        never = announce => match never {},
     };
     tracing::info!("stopping");
     stop.send_replace(true);
@@ -294,6 +296,36 @@ async fn serve(
             Err((STORE_FAILED, format!("保管庫の障害のため停止しました / the store failed: {error}")))
         }
         Err(_panicked) => Err((OWN_FAULT, "内部の障害のため停止しました / the heart ended by itself".to_owned())),
+    }
+}
+
+/// Says where the node serves, and whether it answers yet: first that it is settling and why, if so, and once that it
+/// is ready. A line for whoever starts it; whatever comes later stands in the log and in `/readyz`.
+async fn announce(
+    format: LogFormat,
+    desk: &Desk,
+    (api, metrics): (SocketAddr, SocketAddr),
+) -> core::convert::Infallible {
+    let say = |state, why| announce_one(format, state, why, api, metrics);
+    if let Some(why) = desk.unready() {
+        say("settling", Some(why));
+        while desk.unready().is_some() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    say("ready", None);
+    core::future::pending().await
+}
+
+/// One line on standard error: of the log where that is JSON, so that all lines are.
+fn announce_one(format: LogFormat, state: &str, because: Option<&str>, api: SocketAddr, metrics: SocketAddr) {
+    let pid = std::process::id();
+    match format {
+        LogFormat::Json => tracing::info!(%api, %metrics, pid, because, "{state}"),
+        LogFormat::Text => {
+            let because = because.map_or_else(String::new, |why| format!(" because={why:?}"));
+            eprintln!("{state} api=http://{api} metrics=http://{metrics} pid={pid}{because}");
+        }
     }
 }
 

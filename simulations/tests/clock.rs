@@ -11,6 +11,7 @@ use protocol::code::service::ServiceKind;
 use protocol::id::handle::Handle;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
+use protocol::limits;
 use protocol::machine::{Ask, Ending, Failure, Wish};
 use protocol::message::{Outcome, Staff};
 use protocol::primitives::{Real, Suite};
@@ -151,6 +152,7 @@ fn offices_and_hospitals_have_no_voice_on_what_the_time_is() {
         assert_eq!(told(&mut world, &party(office)), Told::NotPermitted);
         world.set_clock(&party(office), 400);
     }
+    world.wait(limits::HEARD_EVERY);
     // Started anew, so that each believes its own clock.
     for office in OFFICES {
         world.crash(&party(office)).unwrap();

@@ -464,29 +464,38 @@ fn a_witness_whose_head_a_new_epoch_leaves_out_says_so_keeps_it_and_cosigns_on()
 #[test]
 fn an_answer_that_comes_while_the_own_ledger_is_behind_is_written_into_the_new_epoch_only() {
     let mut world = world_with(15, &WITNESSES);
-    let planner = party(PLANNER);
+    let (planner, third) = (party(PLANNER), party("witness:3"));
     answered(world.ask(&planner, result()));
     world.wait(Span::from_s(30));
-    // A backup with a question under way, whose answer only the third witness saw written down.
+    let image = world.image(&planner).unwrap();
+    // The third alone sees the end. Without it the two others confirm the old disk.
     hide_from(&mut world, &["witness:1", "witness:2"], false);
-    world.push_now(&planner, Input::Ask(Seat::new(1), AskId(100_000), result()));
-    world.pass(Span::from_ms(8));
-    assert_eq!(world.open_asks(&planner), 1);
-    let (image, before) = (world.image(&planner).unwrap(), head(&world, PLANNER));
+    answered(world.ask(&planner, result()));
     world.wait(Span::from_s(30));
-    assert_eq!(head(&world, PLANNER), (before.0, before.1 + 1));
-    // Two confirm the old disk; the question goes out again, and before its answer comes the third shows more.
+    let asleep = world.image(&third).unwrap();
+    world.stop(&third);
+    world.tamper(None);
+    world.restore(&planner, &image).unwrap();
+    assert_eq!((world.unsettled(&planner), head(&world, PLANNER).0), (None, 1));
+    world.revive(&third, &asleep).unwrap();
+
+    // A question is under way for longer than until the next round of the witnesses, in which the third shows more and
+    // the others are slow to say what they hold.
     world.tamper(Some(Box::new(move |passage| {
         let delay_s = match frame::parse(&passage.bytes) {
-            Ok(Frame::Cosigned(..)) if passage.from == party("witness:3") => 6,
-            Ok(Frame::Answer(..)) => 3,
+            Ok(Frame::Cosigned(..)) if passage.from != party("witness:3") => 6,
+            Ok(Frame::Answer(..)) => 11,
             _ => 0,
         };
         vec![Delivery { delay: Span::from_s(delay_s), bytes: passage.bytes.clone() }]
     })));
-    world.restore(&planner, &image).unwrap();
-    world.wait(Span::from_s(30));
-    assert_eq!((world.unsettled(&planner), world.open_asks(&planner)), (None, 0));
+    let ask = world.begin_ask(&planner, result());
+    world.advance(Span::from_s(12));
+    assert!(world.ending(ask).is_none(), "the answer came, and is not taken");
+    world.tamper(None);
+    world.advance(Span::from_s(18));
+    assert_eq!(world.unsettled(&planner), None);
+    assert!(matches!(answered(world.ending(ask)).outcome, Outcome::Records(_)));
     // Its first leaf, and the one about the answer.
     assert_eq!(head(&world, PLANNER), (2, 2));
 }

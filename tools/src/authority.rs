@@ -149,7 +149,7 @@ pub fn pulse(folder: &Path, notices: &Path, now: Timestamp) -> Result<Report, Tr
         .map_err(|error| Trouble::new(Code::Roster, format!("the pulse: {error}")))?;
     for version in 2..=pulse.roster {
         let link = files::read_cbor(&folder.join(chain::file_name(version)))?;
-        let notice = notices.join(format!("roster-{version:06}.cbor"));
+        let notice = notices.join(chain::file_name(version));
         files::replace(&notice, &cbor::encode(&Notice::Roster(link)), 0o644)?;
     }
     let file = notices.join(PULSE_NOTICE);

@@ -1,4 +1,4 @@
-//! Rosters on disk: a folder with `roster-1.cbor`, `roster-2.cbor` and so on, walked from the first.
+//! Rosters on disk: a folder with `roster-000001.cbor`, `roster-000002.cbor` and so on, walked from the first.
 
 use std::path::Path;
 
@@ -9,9 +9,10 @@ use protocol::roster::{Chain, Link};
 use crate::files;
 use crate::message::{Code, Trouble};
 
-/// The name of the file of a roster's version.
+/// The name of the file of a roster's version, as a link among the authority's and as a notice alike. The digits are
+/// filled up, so that names stand in the order of versions.
 pub fn file_name(version: u32) -> String {
-    format!("roster-{version}.cbor")
+    format!("roster-{version:06}.cbor")
 }
 
 /// Walks the rosters in `folder`, every signature checked. Without `network`, the first file names the

@@ -66,7 +66,7 @@ fn now() -> Timestamp {
 }
 
 fn gate(folder: &Path, network: Digest) -> Gate {
-    let link: Link = read(folder, "net/authority/roster-1.cbor");
+    let link: Link = read(folder, "net/authority/roster-000001.cbor");
     let mut gate = Gate::begin(Chain::begin(network, &link, &Real).unwrap(), vec![link.into()]);
     for file in ["pulse.cbor", "status-list-tokyo.cbor"] {
         let notice: Notice = read(folder, &format!("net/notices/{file}"));
@@ -94,7 +94,7 @@ fn a_founded_network_is_believed_and_its_credential_counts_until_revoked() {
 fn join(folder: &Path, network: Digest, party: &str, keys: &str, out: &str) {
     let words = format!(
         "member join --party {party} --name 見本 --service 43 --keys {keys} \
-         --first-roster net/authority/roster-1.cbor --network {network} --out {out}"
+         --first-roster net/authority/roster-000001.cbor --network {network} --out {out}"
     );
     good(folder, &words);
 }
@@ -128,7 +128,7 @@ fn an_office_goes_on_with_the_announced_key_and_never_back() {
     let renew = |out: &str| {
         let words = format!(
             "member join --party office:1370101238 --name 見本 --service 43 --keys {own} \
-             --first-roster net/authority/roster-1.cbor --network {network} --out {out}"
+             --first-roster net/authority/roster-000001.cbor --network {network} --out {out}"
         );
         good(folder, &words);
         format!("credential renew --issuer net/members/issuer-tokyo --application {out} --out {out}.credential")
@@ -176,14 +176,14 @@ fn a_member_s_keys_are_replaced_while_its_node_runs() {
         for step in ["announce", "use", "retire"] {
             version += 1;
             assert_eq!(good(folder, &format!("{rotate} {step}"))["version"], version);
-            let link: Link = read(folder, &format!("net/authority/roster-{version}.cbor"));
+            let link: Link = read(folder, &format!("net/authority/roster-{version:06}.cbor"));
             insurer.notice(&Notice::Roster(link)).unwrap();
             let knows = |line: &Line| line.status().unwrap()["roster_version"] == version;
             assert!(wait_until(LIMIT, || knows(&insurer) && knows(&office)), "{key} {step}");
             assert!(wait_until(LIMIT, || asked() == 0), "{key} {step}");
         }
     }
-    let newest: Link = read(folder, &format!("net/authority/roster-{version}.cbor"));
+    let newest: Link = read(folder, &format!("net/authority/roster-{version:06}.cbor"));
     let roster = newest.claimed().unwrap();
     let member = roster.member(&protocol::id::party::PartyId::parse("insurer:131235").unwrap()).unwrap();
     let head = protocol::ledger::checkpoint::SignedCheckpoint::parse(insurer.checkpoint().unwrap().as_bytes()).unwrap();
@@ -212,7 +212,7 @@ fn a_member_joins_with_proof_of_each_key() {
             folder,
             &format!(
                 "member join --party insurer:131011 --name 千代田区 --insurer 131011 --keys {keys} \
-             --first-roster net/authority/roster-1.cbor --network {network} --out {keys}.app"
+             --first-roster net/authority/roster-000001.cbor --network {network} --out {keys}.app"
             ),
         );
     }
@@ -226,8 +226,8 @@ fn a_member_joins_with_proof_of_each_key() {
     assert_eq!(bad(folder, &format!("{add} wrong")), (1, "T0203".into()));
     good(folder, "member answer --keys k1 --application k1.app --challenge c1 --out a1");
     assert_eq!(good(folder, &format!("{add} a1"))["members"], 4);
-    let first: Link = read(folder, "net/authority/roster-1.cbor");
-    let second: Link = read(folder, "net/authority/roster-2.cbor");
+    let first: Link = read(folder, "net/authority/roster-000001.cbor");
+    let second: Link = read(folder, "net/authority/roster-000002.cbor");
     let chain = Chain::begin(network, &first, &Real).unwrap().extend(&second, &Real).unwrap();
     assert_eq!(chain.newest().version, 2);
     good(folder, "authority pulse --folder net/authority --notices net/notices");
@@ -247,7 +247,7 @@ fn spoiled_inputs_end_with_their_code() {
     let next = "authority roster-next --folder net/authority --members list.json";
     assert_eq!(bad(folder, next), (65, "T0101".into()));
     let list = "credential list --issuer net/members/issuer-tokyo --notices net/notices --rosters";
-    std::fs::write(folder.join("spoiled/roster-1.cbor"), b"\xff").unwrap();
+    std::fs::write(folder.join("spoiled/roster-000001.cbor"), b"\xff").unwrap();
     assert_eq!(bad(folder, &format!("{list} spoiled")), (65, "T0101".into()));
     assert_eq!(tsunagi(folder, "network").status.code(), Some(2));
 }
@@ -293,11 +293,23 @@ impl Drop for Running {
     }
 }
 
+/// What a node with a log in JSON said of its start. Every line is JSON.
+fn states(folder: &Path, member: &str) -> Vec<String> {
+    let log = std::fs::read_to_string(folder.join("net/members").join(member).join("node.log")).unwrap();
+    // The last line may be half written.
+    let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let said = lines.map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+        line["message"].as_str().unwrap_or_default().to_owned()
+    });
+    said.filter(|said| ["settling", "ready"].contains(&said.as_str())).collect()
+}
+
 const LIMIT: Duration = Duration::from_secs(40);
 const OWN_KEYS: &str = "net/members/office-1370101238/keys";
 const REVOKE: &str =
     "credential revoke --issuer net/members/issuer-tokyo --party office:1370101238 --notices net/notices";
-const ROSTER: &str = "--roster net/authority/roster-1.cbor";
+const ROSTER: &str = "--roster net/authority/roster-000001.cbor";
 const WITNESS: &str = "witness-w-1";
 const INSURER: &str = "insurer-131235";
 const OFFICE: &str = "office-1370101238";
@@ -359,6 +371,7 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
     });
     running.start(folder, "witness-w-1");
     let insurer = running.wait(folder, INSURER, Line::is_ready);
+    assert!(wait_until(LIMIT, || states(folder, INSURER) == ["settling", "ready"]), "{:?}", states(folder, INSURER));
     let office = running.start(folder, OFFICE);
     let (client, stranger) = feed(&insurer);
 
@@ -579,7 +592,7 @@ fn ledgers_are_verified(folder: &Path, insurer: &Line) {
     assert_eq!((&seen["quorum"], &seen["cosigned"][0]["witness"]), (&json!(1), &json!("witness:w-1")));
     assert!(seen["quorum_size"].as_u64() > Some(0));
     let (folder_of_another, _network) = founded();
-    let other = folder_of_another.path().join("net/authority/roster-1.cbor");
+    let other = folder_of_another.path().join("net/authority/roster-000001.cbor");
     let words = format!("ledger verify --config net/members/{INSURER}/node.toml --roster {}", other.display());
     assert_eq!(said(folder, &words).0, 1, "verified with another network's roster");
 }

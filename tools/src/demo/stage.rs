@@ -28,7 +28,7 @@ use crate::ledger::{self, Rosters};
 use crate::line::{Line, wait_until};
 use crate::network::{self, Founded};
 use crate::plan::{self, Plan, PlannedHolder, PlannedMember, Ports};
-use crate::{files, seat};
+use crate::{chain, files, seat};
 
 /// The city (区) most of the story plays in, and its neighbours.
 pub const CITY: &str = "insurer:131235";
@@ -96,7 +96,7 @@ impl Stage {
         let plan = plan()?;
         let founded = network::found(&plan, &folder, now, &mut OsDice).map_err(|trouble| trouble.to_string())?;
         talk(&format!("鍵・名簿・規則を作りました: {}", folder.display()));
-        let link: Link = read(&folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
+        let link: Link = read(&folder.join(network::AUTHORITY).join(chain::file_name(1)))?;
         let roster = link.claimed().map_err(|error| error.to_string())?;
         let ends = Ends::on_signal(folder.clone())?;
         let mut stage = Self {
@@ -187,7 +187,7 @@ impl Stage {
         let secrets =
             seat::load(&own.join("keys"), crate::credential::KEY_FILE).map_err(|trouble| trouble.to_string())?;
         let secret = |name: &str| seat::secret(&secrets, name).cloned().map_err(|trouble| trouble.to_string());
-        let link: Link = read(&self.folder.join(network::AUTHORITY).join("roster-1.cbor"))?;
+        let link: Link = read(&self.folder.join(network::AUTHORITY).join(chain::file_name(1)))?;
         let chain = Chain::begin(self.founded.network, &link, &Real).map_err(|error| error.to_string())?;
         let papers = Papers {
             gate: Gate::begin(chain, vec![link.into()]),
