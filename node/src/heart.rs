@@ -116,6 +116,8 @@ impl Heart {
             alarms: Alarms::default(),
             stops: None,
         };
+        // Before anything else is shown: nobody must take a node that has not looked yet for one that is ready.
+        beat.heart.vitals.show_ledger(beat.heart.host.unsettled());
         while !beat.is_over() {
             beat.once()?;
         }

@@ -800,7 +800,7 @@ impl Host {
         let peer = link.peer;
         if let Some(cost) = cost {
             // Of a peer all connections count together: whoever dials anew has not become another.
-            let is_within = self.peers.may(&peer, cost, now.steady);
+            let is_within = self.peers.may(&peer, cost, is_stranger, now.steady);
             let asked = &mut self.links.get_mut(&connection)?.asked;
             if !is_within || is_stranger && !asked.take(now.steady, ALLOWANCE_MAX) {
                 self.fault(connection, Drop::TooMuch, now.steady, out);

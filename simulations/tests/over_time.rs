@@ -511,7 +511,7 @@ fn beginning(world: &mut World, salt: u8, cosigned_by: &[&str]) -> Opening {
     let contents = Contents { request, answer: nothing, detail: nothing, person: nothing };
     let leaf = Leaf::new(LeafKind::Epoch, now, &salts, &contents);
     let first = Checkpoint { origin: previous.origin.of_epoch(2), size: 1, root: leaf.hash() };
-    let mut first = first.sign(&Real, &world.founding().keys(&directory).unwrap().log[0].secret);
+    let mut first = first.sign(&Real, &world.founding().keys(&directory).unwrap().log.first().unwrap().secret);
     for witness in cosigned_by.iter().map(|text| party(text)) {
         let secret = &world.founding().keys(&witness).unwrap().cosigning;
         let line = cosignature::cosign(&Real, &witness::name_of(&witness).unwrap(), secret, &first, now);

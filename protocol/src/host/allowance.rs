@@ -25,7 +25,7 @@ pub(super) enum Cost {
     Notice,
 }
 
-/// The peers that were heard within the last minute, by transport key: another connection is no other peer.
+/// The peers that spoke for somebody within the last minute, by transport key: another connection is no other peer.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     peers: BTreeMap<PublicKey, Peer>,
@@ -56,8 +56,12 @@ impl Allowance {
 }
 
 impl Peers {
-    /// Whether a peer may cost us this now.
-    pub(super) fn may(&mut self, peer: &PublicKey, cost: Cost, now: Steady) -> bool {
+    /// Whether a peer may cost us this now. A stranger is minded only if it spoke for somebody a moment ago: what others
+    /// may do is bounded by connection, and they must not fill our memory.
+    pub(super) fn may(&mut self, peer: &PublicKey, cost: Cost, is_stranger: bool, now: Steady) -> bool {
+        if is_stranger && !self.peers.contains_key(peer) {
+            return true;
+        }
         let peer = self.peer(peer, now);
         match cost {
             Cost::Hello => peer.hellos.take(now, limits::HELLOS_PER_PEER_MAX),
@@ -104,7 +108,7 @@ mod tests {
 
     fn count(peers: &mut Peers, peer: u8, cost: Cost, at_ms: u64, tries: u32) -> usize {
         let peer = PublicKey::from_bytes([peer; 32]);
-        (0..tries).filter(|_try| peers.may(&peer, cost, Steady::from_ms(at_ms))).count()
+        (0..tries).filter(|_try| peers.may(&peer, cost, false, Steady::from_ms(at_ms))).count()
     }
 
     #[test]
@@ -145,8 +149,10 @@ mod tests {
         for number in 0..40_000_u32 {
             let key = [number.to_be_bytes(); 8].concat();
             let key: [u8; 32] = key.try_into().unwrap();
-            assert!(peers.may(&PublicKey::from_bytes(key), Cost::Fetch, Steady::from_ms(1)));
+            assert!(peers.may(&PublicKey::from_bytes(key), Cost::Fetch, false, Steady::from_ms(1)));
         }
         assert_eq!(peers.peers.len(), PEERS_MAX);
+        assert!(peers.may(&PublicKey::from_bytes([255; 32]), Cost::Fetch, true, Steady::from_ms(1)));
+        assert!(!peers.peers.contains_key(&PublicKey::from_bytes([255; 32])), "a stranger leaves no trace");
     }
 }
