@@ -9,13 +9,14 @@ use core::cell::RefCell;
 use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::{ScopedJoinHandle, available_parallelism};
 use std::time::Duration;
 
 use protocol::digest::Digest;
-use protocol::index::{Changes, Index, IndexError, Row};
+use protocol::index::{Changes, Index, IndexError, KEYS_END, Row};
 
 /// The usual size of sled's cache, in bytes. sled takes about twice as much memory.
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -23,6 +24,13 @@ pub const CACHE_BYTES: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often sled writes back in its own thread, in milliseconds. Nobody relies on it.
 const FLUSH_EVERY_MS: u64 = 1_000;
+
+/// How many portions of rows are read ahead of whoever looks at them.
+const PORTIONS_AHEAD: usize = 4;
+/// Our own byte, seat and table.
+const TABLE_BYTES: usize = 3;
+/// A table is read in sixteen pieces, by the next byte of its keys.
+const TABLE_STEP: usize = 16;
 
 /// Before a key of the protocol in sled's one tree.
 const ROW: u8 = b'r';
@@ -148,6 +156,25 @@ impl Index for SledIndex {
         })
     }
 
+    /// Reads in as many threads as there are processors, each its own stretches of keys.
+    fn each(&self, rows_max: usize, see: &mut dyn FnMut(Vec<Row>) -> bool) -> Result<(), IndexError> {
+        self.guarded(|db| {
+            let stretches = Mutex::new(stretches(db)?);
+            let (send, receive) = mpsc::sync_channel(PORTIONS_AHEAD);
+            let readers = available_parallelism().map_or(1, usize::from);
+            let read = |send: mpsc::SyncSender<Vec<Row>>| read_stretches(db, &stretches, rows_max.max(1), &send);
+            let read = &read;
+            std::thread::scope(|scope| {
+                let sends = core::iter::repeat_n(send, readers);
+                let readers: Vec<_> = sends.map(|send| scope.spawn(move || read(send))).collect();
+                // Whoever wants no more hangs up, and the readers end.
+                let _wanted_all = receive.into_iter().all(see);
+                let read = readers.into_iter().map(ScopedJoinHandle::join);
+                read.map(|read| read.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+            })
+        })
+    }
+
     fn apply(&mut self, changes: &Changes, position: u64) -> Result<(), IndexError> {
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
@@ -210,6 +237,47 @@ fn aside<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static
         mpsc::RecvTimeoutError::Timeout => IndexError(format!("{what} hangs")),
         mpsc::RecvTimeoutError::Disconnected => IndexError(format!("sled panicked while {what}")),
     })
+}
+
+/// Where the rows of each table begin and end, in a few pieces each: keys begin with seat and table.
+fn stretches(db: &sled::Db) -> sled::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let end = row_key(&KEYS_END);
+    let (mut stretches, mut from) = (Vec::new(), row_key(&[]));
+    while from < end
+        && let Some(row) = db.range(from.clone()..end.clone()).next()
+    {
+        let (key, _value) = row?;
+        let table: Vec<u8> = key.iter().copied().take(TABLE_BYTES).collect();
+        for cut in (0..=u8::MAX).step_by(TABLE_STEP) {
+            let to = [table.as_slice(), &[cut]].concat();
+            stretches.push((core::mem::replace(&mut from, to.clone()), to));
+        }
+        let behind = [table.as_slice(), &KEYS_END].concat();
+        stretches.push((core::mem::replace(&mut from, behind.clone()), behind));
+    }
+    Ok(stretches)
+}
+
+/// Reads stretches until none is left, or nobody wants more.
+fn read_stretches(
+    db: &sled::Db,
+    stretches: &Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
+    rows_max: usize,
+    send: &mpsc::SyncSender<Vec<Row>>,
+) -> sled::Result<()> {
+    loop {
+        let Some((from, to)) = stretches.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return Ok(()) };
+        let mut rows = db.range(from..to).peekable();
+        while rows.peek().is_some() {
+            let portion = rows.by_ref().take(rows_max).map(|row| {
+                let (key, value) = row?;
+                Ok((key.get(1..).unwrap_or_default().to_vec(), value.to_vec()))
+            });
+            if send.send(portion.collect::<sled::Result<Vec<Row>>>()?).is_err() {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// A position and a checksum: a wrong one would be taken for a journal that lost its end.
@@ -283,6 +351,39 @@ mod tests {
         assert_eq!(index.range(b"", b"\xff", 2), Ok(vec![row("", "0"), row("p", "1")]));
         assert_eq!(index.range(b"r", b"p", 9), Ok(vec![]));
         assert_eq!(index.range(b"p", b"p", 9), Ok(vec![]));
+    }
+
+    #[test]
+    fn every_row_is_seen_once_and_no_more_than_are_wanted() {
+        let (_folder, mut index) = fresh();
+        let mut rows: Changes = (0..1000_u16)
+            .map(|n| (vec![0, 1, n.to_be_bytes()[1], n.to_be_bytes()[0]], n))
+            .map(|(key, n)| (key, Some(vec![n.to_be_bytes()[1]])))
+            .collect();
+        // Of other tables and seats, the first and the last there can be, and some that are no keys of a store.
+        for key in [&[0, 2, 0][..], &[0, 255, 255, 255], &[255, 255], &[255, 255, 255, 255, 255], &[], &[0], &[7]] {
+            rows.insert(key.to_vec(), Some(key.to_vec()));
+        }
+        index.apply(&rows, 1).unwrap();
+        let mut seen = Vec::new();
+        let see = &mut |portion: Vec<Row>| {
+            assert!((1..=7).contains(&portion.len()));
+            seen.extend(portion);
+            true
+        };
+        index.each(7, see).unwrap();
+        seen.sort();
+        assert_eq!(seen, rows.into_iter().map(|(key, value)| (key, value.unwrap())).collect::<Vec<_>>());
+
+        let mut portions = 0;
+        let see = &mut |_portion| {
+            portions += 1;
+            portions < 2
+        };
+        index.each(7, see).unwrap();
+        assert_eq!(portions, 2);
+        index.clear().unwrap();
+        index.each(7, &mut |_portion| panic!("there is no row")).unwrap();
     }
 
     #[test]

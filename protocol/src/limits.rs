@@ -123,6 +123,8 @@ pub const OPEN_ASKS_MAX: usize = 4096;
 
 /// The most events handled under one commit.
 pub const EVENTS_PER_BATCH_MAX: usize = 256;
+/// The longest key of an index row, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
 /// The longest value of an index row, in bytes.
 pub const ROW_BYTES_MAX: usize = 60 << 10;
 /// The most rows handed to the index at once.

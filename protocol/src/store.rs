@@ -47,9 +47,6 @@ use staged::{Staged, StagedKey, StagedSeat};
 use state::{Append, Change, Forgotten, Record, SeatState, State};
 use tally::{CHECK_BYTES, Tally};
 
-/// The longest key of a row, in bytes.
-pub const KEY_BYTES_MAX: usize = 256;
-
 /// One organisation's machine in this process (席): its keys, its ledger, its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(transparent)]

@@ -20,10 +20,9 @@ use crate::vault::{Label, Vault};
 use super::held::Held;
 use super::name::{self, Kind};
 use super::nodes::{self, Memory};
-use super::scrub::Scrub;
 use super::state::{Append, Change, Record, State};
 use super::tally::{self, Tally};
-use super::{Ledger, Roll, Seat, Signer, Store, StoreError, StoreSecret, roll, snapshot};
+use super::{Ledger, Roll, Seat, Signer, Store, StoreError, StoreSecret, checked_row, roll, snapshot};
 
 /// The most rows of the index read at once while it is scanned.
 const ROWS_PER_SCAN: usize = 2048;
@@ -507,7 +506,15 @@ fn check_of(change: &Change) -> [u8; tally::CHECK_BYTES] {
 
 /// Reads the whole index, each row against its checksum.
 fn scan(index: &dyn Index) -> Result<Tally, StoreError> {
-    let mut scrub = Scrub::default();
-    while !scrub.go_on(|from, to, most| index.range(from, to, most), ROWS_PER_SCAN)? {}
-    Ok(scrub.tally())
+    let (mut tally, mut sound) = (Tally::default(), Ok(()));
+    let seen = index.each(ROWS_PER_SCAN, &mut |rows| {
+        sound = rows.into_iter().try_for_each(|(key, stored)| {
+            let (_value, digest) = checked_row(&key, stored)?;
+            tally.add(digest);
+            Ok(())
+        });
+        sound.is_ok()
+    });
+    seen.map_err(StoreError::Index)?;
+    sound.map(|()| tally)
 }

@@ -3,13 +3,10 @@
 //! as the index is sound, and from which alone a lost one is built anew.
 
 use crate::digest::Digest;
-use crate::index::{IndexError, Row};
+use crate::index::{IndexError, KEYS_END, Row};
 
 use super::tally::Tally;
-use super::{KEY_BYTES_MAX, Store, StoreError, checked_row};
-
-/// Behind every key.
-const KEYS_END: [u8; KEY_BYTES_MAX + 1] = [0xff; KEY_BYTES_MAX + 1];
+use super::{Store, StoreError, checked_row};
 
 /// How far a scrub came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +97,5 @@ impl Scrub {
         if let Some(new) = new {
             self.tally.add(new);
         }
-    }
-
-    /// What was read so far.
-    pub(super) const fn tally(&self) -> Tally {
-        self.tally
     }
 }

@@ -53,6 +53,20 @@ pub fn time(suite: Suite) -> Result<Steps, String> {
 }
 
 impl Steps {
+    /// The mean of two timings: a machine's speed moves while it is measured.
+    pub fn mean(self, other: Self) -> Self {
+        let mean = |of: fn(&Self) -> f64| f64::midpoint(of(&self), of(&other));
+        Self {
+            encapsulate: mean(|steps| steps.encapsulate),
+            decapsulate: mean(|steps| steps.decapsulate),
+            sign: mean(|steps| steps.sign),
+            verify: mean(|steps| steps.verify),
+            aead_request: mean(|steps| steps.aead_request),
+            aead_answer: mean(|steps| steps.aead_answer),
+            fdatasync: mean(|steps| steps.fdatasync),
+        }
+    }
+
     /// The least one question can cost at both ends together: an encapsulation and a decapsulation where
     /// fresh, one signature, one strict verification, both messages sealed and opened, and its share of
     /// what a batch costs each end.
