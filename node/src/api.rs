@@ -82,6 +82,9 @@ pub fn office(desk: Arc<Desk>) -> Router {
         .route("/v1/ledger/cosigned", get(ledger::cosigned))
         .route("/v1/ledger/leaves", get(ledger::leaves))
         .route("/v1/ledger/receipt", get(ledger::receipt))
+        .route("/v1/ledger/opening", get(ledger::opening))
+        .route("/v1/ledger/notes", get(ledger::notes))
+        .route("/v1/ledger/credential", post(ledger::credential))
         .route("/v1/ledger/affected", get(ledger::affected))
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), door::check_token));
     guarded

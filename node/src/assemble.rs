@@ -24,6 +24,7 @@ use protocol::key::{KeyUse, PublicKey};
 use protocol::ledger::origin::Origin;
 use protocol::limits;
 use protocol::machine::Machine;
+use protocol::noting::Noting;
 use protocol::policy::judge::Judge;
 use protocol::primitives::{Primitives as _, Real, Suite};
 use protocol::requester::{Identity, Requester};
@@ -299,7 +300,8 @@ fn office(
         fresh_encapsulations: false,
         life: limits::REQUEST_LIFE,
     };
-    Ok(Office { requester: Requester::new(identity), machine, keys: ring, statement, cosigning })
+    let noting = Noting::new(now.steady);
+    Ok(Office { requester: Requester::new(identity), machine, keys: ring, statement, cosigning, noting })
 }
 
 fn machine(

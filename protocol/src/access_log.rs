@@ -2,6 +2,10 @@
 //! they commit to, sealed under the person's key, and the chain from each leaf of a person to the one
 //! before. Never holds what was read.
 
+pub mod day;
+pub mod note;
+pub mod proof;
+
 use minicbor::{Decode, Encode};
 
 use crate::batch::Batch;

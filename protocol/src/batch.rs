@@ -252,7 +252,7 @@ impl<'a> Batch<'a> {
         self.store.consistency_to(self.seat, from, to)
     }
 
-    /// Whether a note was signed with this seat's log key, under the ledger it names.
+    /// Whether a note was signed with a log key of this seat, in use or retired, under the ledger it names.
     pub fn is_signed_here(&self, note: &SignedCheckpoint) -> bool {
         self.store.is_signed_here(self.seat, note)
     }

@@ -160,7 +160,7 @@ impl Cosigning {
     pub fn begin(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
         let (None, Some(head)) = (self.began, batch.head()) else { return Ok(()) };
         self.began = Some(head.size);
-        let Some(bytes) = batch.get(&batch.key(table::EPOCH, &[]))? else { return Ok(()) };
+        let Some(bytes) = batch.get(&opening_key(self.seat))? else { return Ok(()) };
         let opening: Opening = cbor::decode(&bytes).map_err(|_malformed| StoreError::Unreadable("epoch"))?;
         // One that is cosigned has its last field; without it the epoch is still to be made known.
         if opening.first.is_empty() {
@@ -331,7 +331,7 @@ impl Cosigning {
                 .map(|((_head, note), (_same, kept))| Other { note: note.as_bytes().to_vec().into(), kept: *kept })
                 .collect(),
         };
-        batch.put(batch.key(table::EPOCH, &[]), Some(cbor::encode(&opening)))?;
+        batch.put(opening_key(self.seat), Some(cbor::encode(&opening)))?;
         self.opening = Some(opening);
         (self.quorum_note, self.gathering) = (None, None);
         self.began = Some(0);
@@ -401,7 +401,7 @@ impl Cosigning {
     ) -> Result<(), StoreError> {
         let (Phase::Beginning { .. }, Some(opening)) = (self.phase, &mut self.opening) else { return Ok(()) };
         opening.first = first.as_bytes().to_vec().into();
-        batch.put(batch.key(table::EPOCH, &[]), Some(cbor::encode(opening)))?;
+        batch.put(opening_key(self.seat), Some(cbor::encode(opening)))?;
         self.publish(gate, out);
         self.phase = Phase::Shown;
         self.quorum_at = Some(batch.now().wall);
@@ -624,6 +624,11 @@ impl Cosigning {
 fn read_note(note: &[u8]) -> Option<Head> {
     let signed = SignedCheckpoint::parse(note).ok()?;
     Some((signed.claim().ok()?, signed))
+}
+
+/// The row of how the seat's own open epoch began; there is none while it is the first.
+pub fn opening_key(seat: Seat) -> Key {
+    Key::new(seat, table::EPOCH, &[])
 }
 
 /// The row of the newest head a witness cosigned.

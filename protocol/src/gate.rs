@@ -166,6 +166,16 @@ impl Gate {
         self.chain.network()
     }
 
+    /// The digest of the newest roster.
+    pub const fn roster_digest(&self) -> Digest {
+        self.chain.digest()
+    }
+
+    /// Every log key that a roster of the chain ever named for a member.
+    pub fn logs(&self, party: &PartyId) -> impl Iterator<Item = &PublicKey> {
+        self.logs.get(party).into_iter().flatten()
+    }
+
     /// The newest roster.
     pub const fn roster(&self) -> &Roster {
         self.chain.newest()

@@ -31,6 +31,7 @@ use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::limits;
 use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
 use crate::news::News;
+use crate::noting::{self, Noting};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
 use crate::requester::{Identity, Requester};
 use crate::statement::Statement;
@@ -77,6 +78,9 @@ pub enum Input {
     Ask(Seat, AskId, Ask),
     /// The seat's own staff feed it.
     Import(Seat, AskId, Vec<u8>),
+    /// The seat, an issuer, issued a credential, which is to stand in its ledger before it is handed out; told like
+    /// an import, with the number of the leaf.
+    Issued(Seat, AskId, Vec<u8>),
     /// A signed object came by another way than a connection.
     Notice(Notice),
     /// A seat's renewed credential.
@@ -185,6 +189,8 @@ pub struct Office {
     pub statement: Option<Vec<u8>>,
     /// Goes to witnesses with its heads, if it is a member.
     pub cosigning: Option<Cosigning>,
+    /// Notes in its ledger what the keeper of a ledger notes.
+    pub noting: Noting,
 }
 
 /// Everything one process decides.
@@ -340,11 +346,12 @@ impl Host {
         let requesters = self.offices.values().filter_map(|office| office.requester.deadline());
         let machines = self.offices.values().filter_map(|office| office.machine.as_ref()?.deadline());
         let heads = self.offices.values().filter_map(|office| Some(office.cosigning.as_ref()?.deadline()));
+        let notes = self.offices.values().filter(|office| office.is_settled()).map(|office| office.noting.deadline());
         let stranger = self.strangers.front().map(|(at, _connection)| *at);
         let behind = self.behind.map(|(at, _wait, _first)| at);
         let later = (!self.later.is_empty()).then(|| Steady::from_ms(0));
         let times = requesters.chain(machines).map(|(at, _what)| at);
-        times.chain(heads).chain(stranger).chain(behind).chain(later).min()
+        times.chain(heads).chain(notes).chain(stranger).chain(behind).chain(later).min()
     }
 
     /// Whether an ask of our own has not ended yet, or it is not settled whether a ledger is the newest.
@@ -368,6 +375,7 @@ impl Host {
             Input::Done(done) => return self.done(done, now, out),
             Input::Ask(seat, id, ask) => return Some((seat, Event::Ask(id, ask))),
             Input::Import(seat, id, bytes) => return Some((seat, Event::Import(id, bytes))),
+            Input::Issued(seat, id, bytes) => return Some((seat, Event::Issued(id, bytes))),
             Input::Notice(notice) => self.learn(&notice, None, now, out),
             Input::Credential(seat, bytes) => {
                 if let Some(office) = self.offices.get_mut(&seat) {
@@ -429,6 +437,7 @@ impl Host {
         }
         let gate = Arc::clone(&self.gate);
         self.settle(&gate, store, &mut staged, now, dice, &mut out)?;
+        self.note_rosters(&gate, store, &mut staged, now, dice)?;
         let (later, beside) = (std::mem::take(&mut self.later), std::mem::take(&mut self.beside));
         for (seat, event) in later.into_iter().chain(events).chain(beside) {
             let mut batch = Batch::new(now, seat, store, &mut staged, dice)?.relying(reliance);
@@ -479,8 +488,18 @@ impl Host {
                 cosigning.go(gate, &|party| seats.contains_key(party), batch, out);
                 Event::Deadline
             }
+            (Event::Issued(id, bytes), _cosigning) => {
+                let author = office.author();
+                let noted = noting::note_credential(&bytes, &author, gate, self.primitives.as_ref(), batch)?;
+                out.act(Action::Imported(id, noted));
+                return Ok(());
+            }
             (event, _cosigning) => event,
         };
+        if matches!(event, Event::Deadline) && office.is_settled() {
+            let author = office.author();
+            office.noting.go(&author, gate, batch)?;
+        }
         match &mut office.machine {
             Some(machine) => machine.handle(event, gate, batch, out),
             None => Ok(()),
@@ -496,7 +515,8 @@ impl Host {
         let is_due = |office: &Office| {
             let machine = office.machine.as_ref().and_then(|machine| machine.deadline());
             let heads = office.cosigning.as_ref().map(|cosigning| (cosigning.deadline(), "heads"));
-            [office.requester.deadline(), machine, heads].into_iter().flatten().any(|(at, _what)| at <= now)
+            let notes = office.is_settled().then(|| (office.noting.deadline(), "notes"));
+            [office.requester.deadline(), machine, heads, notes].into_iter().flatten().any(|(at, _what)| at <= now)
         };
         self.offices.iter().filter(|(_seat, office)| is_due(office)).map(|(seat, _office)| *seat).collect()
     }

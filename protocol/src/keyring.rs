@@ -73,6 +73,11 @@ impl Keyring {
         in_use(&self.log, named)
     }
 
+    /// Every log key held, in use or not.
+    pub fn logs(&self) -> impl Iterator<Item = &PublicKey> {
+        self.log.iter().map(|pair| &pair.public)
+    }
+
     /// What opens requests sealed to the key of that id at `now`.
     pub fn opener(&self, id: &KeyId, now: Timestamp) -> Option<(Suite, Arc<dyn SealingKey>)> {
         let held = self.sealing.get(id).filter(|held| held.until.is_none_or(|until| now < until))?;

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod cosignature;
+pub mod day;
 pub mod epoch;
 pub mod leaf;
 pub mod origin;

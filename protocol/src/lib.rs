@@ -63,4 +63,5 @@ pub mod directory;
 pub mod pseudonymiser;
 pub mod witness;
 pub mod cosigning;
+pub mod noting;
 pub mod host;

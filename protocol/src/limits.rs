@@ -67,6 +67,10 @@ pub const MEMBERS_MAX: usize = 10_000;
 pub const KINDS_PER_QUESTION_MAX: usize = 16;
 /// The most answers a municipality puts together from versions of one kind.
 pub const VERSIONS_PER_KIND_MAX: usize = 256;
+/// The most steps of a person's history in one answer.
+pub const HISTORY_STEPS_MAX: usize = 200;
+/// About how many persons are counted at once when a day is closed.
+pub const DAY_ROWS_PER_STEP: usize = 2048;
 /// The most blinded points in one question to the pseudonymiser.
 pub const POINTS_PER_QUESTION_MAX: usize = 64;
 

@@ -205,6 +205,8 @@ pub enum Event {
     Evaluated(Box<Verified>, Route, Option<Box<Evaluation>>),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
+    /// The seat, an issuer, issued a credential: it is to stand in its ledger.
+    Issued(AskId, Vec<u8>),
     /// A ledger's owner wants its checkpoint cosigned.
     Cosign {
         /// Where the verdict goes.

@@ -214,9 +214,10 @@ pub enum Outcome {
     /// Registrations are kept.
     #[n(4)]
     Registered,
-    /// Who looked at the person, newest first.
+    /// Who looked at the person, newest first, and what shows that nothing is left out: a
+    /// [`crate::access_log::proof::Proof`], encoded.
     #[n(5)]
-    History(#[n(0)] Vec<Access>),
+    History(#[n(0)] Vec<Access>, #[n(1)] Option<minicbor::bytes::ByteVec>),
     /// So many receipts are held as evidence.
     #[n(6)]
     Held(#[n(0)] u64),

@@ -9,8 +9,9 @@ pub mod import;
 
 use std::collections::BTreeSet;
 
-use crate::access_log;
+use crate::access_log::{self, proof};
 use crate::batch::Batch;
+use crate::cbor;
 use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
 use crate::code::record_kind::RecordKind;
@@ -23,6 +24,7 @@ use crate::gate::Gate;
 use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
 use crate::ledger::origin::Origin;
+use crate::limits;
 use crate::machine::{Action, Count, Event, Machine, Outbox};
 use crate::message::{Access, Outcome, Question, Reading, Staff};
 use crate::policy;
@@ -48,8 +50,6 @@ pub struct Municipality {
     prune: Steady,
 }
 
-/// How many steps of a person's history one answer holds.
-const HISTORY_STEPS_MAX: usize = 200;
 /// How often old exchanges are forgotten, and how many at once.
 const PRUNE_EVERY: Span = Span::from_s(60);
 /// See [`PRUNE_EVERY`].
@@ -152,7 +152,8 @@ impl Municipality {
             return Ok(Finding::refused(Refusal::Unrelated, label, Vec::new()));
         }
         // Only what came before: the first answer's own leaf is not part of a repeat of it.
-        let steps = access_log::history(batch, label, HISTORY_STEPS_MAX, |leaf| moment.knows(leaf))?;
+        let steps = access_log::history(batch, label, limits::HISTORY_STEPS_MAX, |leaf| moment.knows(leaf))?;
+        let proof = proof::prove(batch, label, &steps, |leaf| moment.knows(leaf))?;
         let accesses = steps.into_iter().map(|(leaf, detail)| Access {
             at: detail.at,
             party: detail.decision.party,
@@ -163,7 +164,8 @@ impl Municipality {
             leaf,
         });
         let shown = Shown { groups: FieldGroups::EMPTY, ..Shown::nothing(Vec::new()) };
-        Ok(Finding { result: Ok(Outcome::History(accesses.collect())), label, shown })
+        let proof = Some(cbor::encode(&proof).into());
+        Ok(Finding { result: Ok(Outcome::History(accesses.collect(), proof)), label, shown })
     }
 
     /// What is known before anything of the person is read.

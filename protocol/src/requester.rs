@@ -239,6 +239,7 @@ impl Requester {
             | Event::Shown(_)
             | Event::Prove { .. }
             | Event::Proven(..)
+            | Event::Issued(..)
             | Event::Cosigned(..)) => return Ok(Some(other)),
         }
         Ok(None)

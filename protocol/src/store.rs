@@ -19,7 +19,7 @@ pub mod opening;
 pub mod roll;
 
 use core::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
@@ -29,6 +29,7 @@ use crate::digest::Digest;
 use crate::disk::{Disk, DiskError, FileName};
 use crate::index::{Changes, Index, IndexError, Row};
 use crate::journal::Journal;
+use crate::key::PublicKey;
 use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::Leaf;
 use crate::ledger::origin::Origin;
@@ -198,6 +199,7 @@ pub struct Store {
     state: State,
     ledgers: BTreeMap<Seat, Ledger>,
     secret: StoreSecret,
+    primitives: Arc<dyn Primitives>,
     /// What the newest book covers, and that book.
     base: Base,
     book: Option<Book>,
@@ -210,6 +212,8 @@ pub struct Store {
 struct Ledger {
     origin: Origin,
     log: Box<dyn SigningKey>,
+    /// The public halves of every log key its keeper is known to have used, that one among them.
+    logs: BTreeSet<[u8; 32]>,
     memory: Memory,
     head: Head,
 }
@@ -271,7 +275,15 @@ impl Store {
             return;
         };
         ledger.head = sign(&ledger.origin, log.as_ref(), ledger.head.size, ledger.head.root);
+        ledger.logs.insert(log.public());
         ledger.log = log;
+    }
+
+    /// Takes note of log keys that a seat's heads may have been signed with, though they are retired.
+    pub fn know_logs<'k>(&mut self, seat: Seat, logs: impl Iterator<Item = &'k PublicKey>) {
+        if let Some(ledger) = self.ledgers.get_mut(&seat) {
+            ledger.logs.extend(logs.map(|log| *log.as_bytes()));
+        }
     }
 
     /// Makes everything staged durable with one append and one sync, then writes rolls and index and
@@ -499,11 +511,11 @@ impl Store {
         tree::root(size, &View { disk: self.disk.as_ref(), seat, memory: &ledger.memory, fresh: &[] })
     }
 
-    /// Whether a note was signed with a seat's log key: signing the same again makes the same line.
+    /// Whether a note was signed with a log key of a seat, the one in use or a retired one.
     pub(crate) fn is_signed_here(&self, seat: Seat, note: &SignedCheckpoint) -> bool {
         let (Some(ledger), Ok(claimed)) = (self.ledgers.get(&seat), note.claim()) else { return false };
-        let again = claimed.sign_with(ledger.log.as_ref());
-        again.text() == note.text() && again.signatures().iter().all(|line| note.signatures().contains(line))
+        let mut logs = ledger.logs.iter();
+        logs.any(|log| note.verify(self.primitives.as_ref(), &claimed.origin, log).is_ok())
     }
 
     /// The signed head that a seat's open epoch had at an earlier size: the same bytes as then.
@@ -633,7 +645,7 @@ impl Ledger {
         let Signer { seat: _, origin, log_secret } = signer;
         let log = primitives.signing_key(&log_secret);
         let head = sign(&origin, log.as_ref(), size, root);
-        Self { origin, log, memory, head }
+        Self { origin, logs: BTreeSet::from([log.public()]), log, memory, head }
     }
 
     /// Begins the tree of a new epoch, whose hashes come at offset `base` of their roll.

@@ -24,6 +24,14 @@ pub const REPLAY_MARK: u8 = 12;
 pub const CHAIN: u8 = 13;
 /// Exchanges decided, by asking organisation and time, those of one commit in one row: leaf and person's label each.
 pub const PARTY: u8 = 14;
+/// The newest daily leaf, and what its map was made with.
+pub const DAY: u8 = 15;
+/// The maps of two days, by generation, part and piece: label and number each.
+pub const DAY_MAP: u8 = 16;
+/// What the keeper of a ledger noted in it of its own accord, by leaf.
+pub const NOTE: u8 = 17;
+/// The version of the roster noted last, and the first leaf of the epoch it was noted in.
+pub const NOTED_ROSTER: u8 = 18;
 /// Exchanges of our own that have not ended, by exchange id.
 pub const ASK: u8 = 20;
 /// The newest verified checkpoint of each member we asked.

@@ -241,6 +241,7 @@ impl Receiver {
             keys,
             statement: None,
             cosigning: None,
+            noting: protocol::noting::Noting::new(now.steady),
         };
         let network = gate.network();
         let host = Host::new(gate, Arc::new(Real), BTreeMap::from([(SEAT, office)]));

@@ -20,6 +20,7 @@ use protocol::keyring::{Keyring, Pair};
 use protocol::ledger::origin::Origin;
 use protocol::limits;
 use protocol::municipality::Municipality;
+use protocol::noting::Noting;
 use protocol::policy::judge::Judge;
 use protocol::primitives::{Primitives, SealingKey, Secret, Suite};
 use protocol::pseudonymiser::Pseudonymiser;
@@ -70,7 +71,7 @@ pub struct Founding {
 /// Who takes part: members by party, offices and hospitals with their service kinds.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Members besides the issuers.
+    /// Members with a host; issuers are members, and have one only if they are named here.
     pub members: Vec<PartyId>,
     /// Holders of credentials.
     pub holders: Vec<(PartyId, Vec<ServiceKind>)>,
@@ -88,7 +89,8 @@ const COSIGN_EVERY: Span = Span::from_s(10);
 impl Founding {
     /// Founds a network at `began`.
     pub fn new(seed: u64, plan: &Plan, suite: Suite, primitives: Arc<dyn Primitives>, began: Timestamp) -> Self {
-        let issuers = ISSUERS.map(|(name, _kind)| party(name));
+        let mut issuers = ISSUERS.map(|(name, _kind)| party(name)).to_vec();
+        issuers.retain(|issuer| !plan.members.contains(issuer));
         let everyone = plan.members.iter().chain(&issuers).chain(plan.holders.iter().map(|(party, _)| party));
         let keys: BTreeMap<_, _> =
             everyone.map(|party| (party.clone(), keys(seed, party, primitives.as_ref()))).collect();
@@ -316,6 +318,7 @@ impl Founding {
             keys: ring,
             statement: self.statement(party, now),
             cosigning: Some(Cosigning::new(seat, party.clone(), log.public, COSIGN_EVERY, steady)),
+            noting: Noting::new(steady),
         };
         Some((office, Signer { seat, origin, log_secret: log.secret }))
     }

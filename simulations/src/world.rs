@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
+use protocol::ledger::leaf::Leaf;
 use protocol::machine::{Ask, AskId, Ending};
 use protocol::primitives::{Primitives, Secret};
 use protocol::store::staged::Staged;
@@ -278,6 +280,49 @@ impl World {
     pub fn head(&self, party: &PartyId) -> Option<Vec<u8>> {
         let head = self.hosts.get(party)?.store.head(SEAT)?;
         Some(head.note.as_bytes().to_vec())
+    }
+
+    /// The leaves of a host's open epoch.
+    pub fn leaves(&self, party: &PartyId) -> Vec<Leaf> {
+        self.look(party, |batch| {
+            let leaves = batch.epoch_begins()..batch.ledger_size();
+            leaves.filter_map(|leaf| batch.leaf(leaf).ok()).map(|(leaf, _place)| leaf).collect()
+        })
+    }
+
+    /// What a host noted in its ledger of its own accord, through all epochs.
+    pub fn notes(&self, party: &PartyId) -> Vec<Noted> {
+        self.look(party, |batch| note::from(batch, 0, usize::MAX).unwrap_or_default())
+    }
+
+    fn look<T: Default>(&self, party: &PartyId, see: impl Fn(&Batch<'_>) -> T) -> T {
+        let Some(place) = self.hosts.get(party) else { return T::default() };
+        let mut staged = Staged::new();
+        let mut dice = seed::stream(self.founding.seed(), "a look");
+        let batch = Batch::new(self.now(), SEAT, &place.store, &mut staged, &mut dice);
+        batch.map_or_else(|_error| T::default(), |batch| see(&batch))
+    }
+
+    /// Changes what lies on a host's disk, as another hand could.
+    pub fn stage(&mut self, party: &PartyId, act: impl FnOnce(&mut Batch<'_>)) {
+        let now = self.now();
+        self.order = self.order.saturating_add(1);
+        let mut dice = seed::stream(self.founding.seed(), &format!("{party} staged {}", self.order));
+        let Some(place) = self.hosts.get_mut(party) else { return };
+        let mut staged = Staged::new();
+        if let Ok(mut batch) = Batch::new(now, SEAT, &place.store, &mut staged, &mut dice) {
+            act(&mut batch);
+        }
+        let committed = place.store.commit(staged);
+        assert!(committed.is_ok(), "the store of {party} failed: {:?}", committed.err());
+    }
+
+    /// An issuer's host is told of a credential it issued; the number of its leaf.
+    pub fn issued(&mut self, issuer: &PartyId, credential: Vec<u8>) -> Option<Result<u64, String>> {
+        let id = self.ask_id();
+        self.push(0, issuer, Input::Issued(SEAT, id, credential));
+        self.run();
+        self.imports.remove(&id)
     }
 
     /// The newest head of a host that a witness cosigned, as the host keeps it.

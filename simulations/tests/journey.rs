@@ -146,7 +146,7 @@ fn a_municipal_officer_asks_the_same_way_and_stands_in_the_persons_history() {
     ask.purpose = Purpose::Certification;
     assert!(matches!(answered(world.ask(&party(CITY), ask.clone())).outcome, Outcome::Records(_)));
     ask.wish = Wish::History;
-    let Outcome::History(accesses) = answered(world.ask(&party(CITY), ask)).outcome else { panic!("refused") };
+    let Outcome::History(accesses, _proof) = answered(world.ask(&party(CITY), ask)).outcome else { panic!("refused") };
     let looks: Vec<_> = accesses.iter().filter(|access| !access.kinds.is_empty()).collect();
     assert!(looks.iter().any(|access| access.staff.id == "officer-7" && access.party == party(CITY)));
 }

@@ -1,8 +1,9 @@
 //! The ledger over time: what goes on after crashes, restored backups, lost witnesses and lying insurers.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::cbor;
 use protocol::code::job::Job;
@@ -15,10 +16,11 @@ use protocol::gate::Notice;
 use protocol::host::Input;
 use protocol::id::handle::Handle;
 use protocol::id::person::PersonId;
-use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use protocol::ledger::checkpoint::{Checkpoint, SIGNATURES_MAX, SignatureLine, SignedCheckpoint};
 use protocol::ledger::cosignature;
 use protocol::ledger::epoch::{self, Opening};
 use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
+use protocol::limits;
 use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
 use protocol::message::{Body, Outcome, Staff};
 use protocol::primitives::{Real, Suite};
@@ -350,15 +352,6 @@ fn cosigned(world: &mut World, witness: &str) -> (u32, u64) {
     (head.origin.epoch(), head.size)
 }
 
-fn returned(world: &World) -> Vec<u64> {
-    let rows = world.rows(&party(CITY), table::RETURNED);
-    let leaf = |row: &Vec<u8>| {
-        let returned: Returned = cbor::decode(row).unwrap();
-        protocol::receipts::read_receipt(&returned.receipt).unwrap().0.index
-    };
-    rows.iter().map(leaf).collect()
-}
-
 #[test]
 fn a_second_restore_before_a_quorum_cosigned_the_new_epoch_does_not_lock_the_ledger() {
     let mut world = world_with(10, &WITNESSES);
@@ -564,4 +557,91 @@ fn two_cosigned_beginnings_of_one_epoch_are_evidence_and_an_alarm_at_nodes_and_w
 /// What a host keeps of what it heard, in a row.
 fn heard(notice: &Notice) -> Vec<u8> {
     [&[0], cbor::encode(notice).as_slice()].concat()
+/// The leaves whose receipts the city holds as evidence.
+fn returned(world: &World) -> Vec<u64> {
+    let rows = world.rows(&party(CITY), table::RETURNED);
+    let rows = rows.iter().map(|row| cbor::decode::<Returned>(row).unwrap());
+    let mut leaves: Vec<u64> =
+        rows.map(|one| protocol::receipts::read_receipt(&one.receipt).unwrap().0.index).collect();
+    leaves.sort_unstable();
+    leaves
+}
+
+#[test]
+fn a_lost_receipt_under_a_log_key_since_retired_is_held_all_the_same() {
+    let mut world = world(10);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    let lost: Vec<_> = (0..3).map(|_| answered(world.ask(&planner, result())).leaf).collect();
+    world.wait(Span::from_s(30));
+    let keys: Vec<_> = world.founding().keys(&city).unwrap().log.iter().map(|pair| pair.public).collect();
+    for named in [vec![keys[0], keys[1]], vec![keys[1], keys[0]], vec![keys[1]]] {
+        let now = world.now().wall;
+        let notice = world.founding_mut().next_roster(now, &|roster| {
+            roster.members.iter_mut().filter(|member| member.party == city).for_each(|member| {
+                member.log.clone_from(&named);
+            });
+        });
+        let everyone = [CITY, PLANNER, WITNESS].map(party);
+        world.tell(&everyone, &notice);
+        world.wait(Span::from_s(30));
+    }
+    world.restore(&city, &image).unwrap();
+    world.wait(Span::from_s(90));
+    assert_eq!(head(&world, CITY).0, 2);
+    assert_eq!(returned(&world), lost, "signed with the key before");
+    let note = SignedCheckpoint::parse(&world.head(&city).unwrap()).unwrap();
+    let origin = note.claim().unwrap().origin;
+    assert!(note.verify(&Real, &origin, keys[0].as_bytes()).is_err(), "the old key signs no more");
+}
+
+/// Makes the receipts that the planner holds as long as a member may make them: with lines of nobody's under the
+/// head, which change nothing that it proves.
+fn fatten_receipts(world: &mut World) -> usize {
+    let mut fattest = 0;
+    world.stage(&party(PLANNER), |batch| {
+        for (leaf, kept) in protocol::receipts::from(batch, &party(CITY), 1, 0, usize::MAX).unwrap() {
+            let receipt = protocol::receipts::read(batch, &kept).unwrap();
+            let (mut evidence, (mut note, head)) = protocol::receipts::read_receipt(&receipt).unwrap();
+            for number in 0..SIGNATURES_MAX {
+                let line = format!("— {}{number} {}", "nobody/".repeat(16), "A".repeat(92));
+                note = note.with_cosignatures(&[SignatureLine::parse(&line).unwrap()]).unwrap_or(note);
+            }
+            evidence.checkpoint = note.as_bytes().to_vec();
+            let fat = cbor::encode(&evidence);
+            fattest = fattest.max(fat.len());
+            protocol::receipts::keep(batch, &head.origin, leaf, &fat, kept.own_leaf).unwrap();
+        }
+    });
+    fattest
+}
+
+#[test]
+fn receipts_that_are_too_fat_for_one_question_go_back_in_several() {
+    let mut world = world(11);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    let lost: Vec<_> =
+        (0..limits::RECEIPTS_PER_QUESTION_MAX).map(|_| answered(world.ask(&planner, result())).leaf).collect();
+    world.wait(Span::from_s(30));
+    let fattest = fatten_receipts(&mut world);
+    assert!(fattest * limits::RECEIPTS_PER_QUESTION_MAX > limits::RECEIPTS_BYTES_MAX, "{fattest} bytes are not fat");
+    let longest = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&longest);
+    world.tamper(Some(Box::new(move |passage| {
+        if matches!(frame::parse(&passage.bytes), Ok(Frame::Request(..))) {
+            seen.fetch_max(passage.bytes.len(), Ordering::Relaxed);
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    world.restore(&city, &image).unwrap();
+    world.wait(Span::from_s(300));
+    assert_eq!(returned(&world), lost, "none is left behind");
+    let longest = longest.load(Ordering::Relaxed);
+    let about = limits::RECEIPTS_BYTES_MAX + limits::HEADER_BYTES_MAX;
+    assert!(longest > fattest && longest < about, "a question of {longest} bytes");
 }

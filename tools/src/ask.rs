@@ -115,7 +115,7 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
     let mut lines = Lines(Vec::new());
     match &body.outcome {
         Outcome::Refused(told) => lines.add(0, &format!("結果: 拒否 ({})", told.as_str())),
-        Outcome::Records(_) | Outcome::History(_) => lines.add(0, "結果: 回答"),
+        Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 回答"),
         _ => lines.add(0, "結果: 受付"),
     }
     lines.add(0, &format!("回答者: {}", body.responder));
@@ -127,7 +127,7 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
                 lines.add_content(&content);
             }
         }
-        Outcome::History(looks) => {
+        Outcome::History(looks, _proof) => {
             lines.add(0, &format!("閲覧履歴: {} 件", looks.len()));
             looks.iter().for_each(|look| lines.add(1, &look_text(look)));
         }

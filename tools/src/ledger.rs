@@ -368,7 +368,7 @@ fn says_the_same(answer: &Value, body: &Body) -> Result<(), String> {
             let records: Value = contents.iter().map(Content::to_json).collect();
             if is("outcome", json!("answered")) && is("records", records) { Ok(()) } else { differs("records") }
         }
-        Outcome::History(looks) => {
+        Outcome::History(looks, _proof) => {
             let told = answer.get("history").and_then(Value::as_array);
             let same = told.is_some_and(|told| {
                 told.len() == looks.len()

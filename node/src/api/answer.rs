@@ -55,7 +55,7 @@ fn answered_to_json(answered: &Answered) -> Value {
                 value["failure"] = json!({ "code": "TSG-2010", "message_ja": "回答の内容を読み取れませんでした。" });
             }
         },
-        Outcome::History(accesses) => value["history"] = accesses.iter().map(access_to_json).collect(),
+        Outcome::History(accesses, _proof) => value["history"] = accesses.iter().map(access_to_json).collect(),
         Outcome::Registered => value["registered"] = json!(true),
         // No ask of local software ends in these.
         Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Held(_) => {}

@@ -27,6 +27,8 @@ pub(super) enum Trouble {
     Stopping,
     /// No such path.
     NotFound,
+    /// No such receipt: what was looked for, and where there is one.
+    NoReceipt(String),
     /// What was handed in is not to be believed or breaks a rule.
     NotTaken(String),
 }
@@ -45,7 +47,7 @@ impl Trouble {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Late => StatusCode::REQUEST_TIMEOUT,
             Self::Busy | Self::NoRoom | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoReceipt(_) => StatusCode::NOT_FOUND,
             Self::NotTaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
@@ -62,6 +64,7 @@ impl Trouble {
             Self::NotFound => "TSG-1008",
             Self::NotTaken(_) => "TSG-1009",
             Self::Late => "TSG-1010",
+            Self::NoReceipt(_) => "TSG-1011",
         }
     }
 
@@ -76,6 +79,7 @@ impl Trouble {
             Self::NoRoom => "ディスクの空きが足りないため受け付けられません。運用担当者に連絡してください。",
             Self::Stopping => "ノードを停止しています。",
             Self::NotFound => "その窓口はありません。",
+            Self::NoReceipt(_) => "その受領証は、指定された時代にはありません。",
             Self::NotTaken(_) => "受け付けられない内容です。",
         }
     }
@@ -90,7 +94,7 @@ impl IntoResponse for Trouble {
                 body["field"] = json!(field);
                 body["detail"] = json!(detail);
             }
-            Self::NotTaken(detail) => body["detail"] = json!(detail),
+            Self::NotTaken(detail) | Self::NoReceipt(detail) => body["detail"] = json!(detail),
             _ => {}
         }
         (self.status(), Json(body)).into_response()

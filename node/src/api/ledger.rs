@@ -1,16 +1,21 @@
-//! Reading this node's own ledgers: signed head, leaves, and which exchanges an organisation had. Leaves hold
+//! Reading this node's own ledgers: signed head, leaves, how the epoch began, what the keeper noted, and which
+//! exchanges an organisation had; and having an issuer's credential stand in one. Leaves hold
 //! commitments only; of an exchange its person is told by label, never by name or number.
 
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::access_log::Touched;
+use protocol::access_log::note::Noted;
+use protocol::cbor;
 use protocol::id::party::PartyId;
+use protocol::limits;
 use protocol::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,7 +23,7 @@ use super::Desk;
 use super::error::Trouble;
 use super::query::Query;
 use crate::heart::Local;
-use crate::heart::local::{EXCHANGES_PER_WISH_MAX, LEAVES_PER_WISH_MAX};
+use crate::heart::local::{EXCHANGES_PER_WISH_MAX, LEAVES_PER_WISH_MAX, Missing, NOTES_PER_WISH_MAX};
 
 /// The most leaves of one call.
 const LEAVES_PER_CALL_MAX: u64 = 4096;
@@ -73,7 +78,7 @@ pub(super) async fn receipt(State(desk): State<Arc<Desk>>, RawQuery(text): RawQu
     let epoch = epoch.map(|epoch| u32::try_from(epoch).map_err(|_long| Trouble::field("epoch"))).transpose()?;
     let leaf = query.number("leaf")?;
     let found = desk.wish(|waits| Local::Receipt(seat, party, epoch, leaf, waits)).await?;
-    let found = found.ok_or(Trouble::NotFound)?;
+    let found = found.map_err(|missing| Trouble::NoReceipt(explain(&missing)))?;
     Ok(Json(json!({
         "origin": found.head.origin.to_string(),
         "leaf": leaf,
@@ -84,6 +89,71 @@ pub(super) async fn receipt(State(desk): State<Arc<Desk>>, RawQuery(text): RawQu
         "evidence": STANDARD.encode(&found.receipt),
         "cosigned": found.cosigned,
     })))
+}
+
+/// What was looked for, and what to do next.
+fn explain(missing: &Missing) -> String {
+    let looked = match missing.epoch {
+        None => "party は名簿にありません。epoch= に時代の番号を付けてください / not in the roster; name the epoch"
+            .to_owned(),
+        Some(epoch) if missing.is_open => format!(
+            "epoch がないので、開いている時代 {epoch} を見ましたが、この葉の受領証はありません / no epoch was named; the open \
+             one, {epoch}, has no receipt of this leaf"
+        ),
+        Some(epoch) => {
+            format!("時代 {epoch} に、この葉の受領証はありません / no receipt of this leaf in epoch {epoch}")
+        }
+    };
+    match missing.elsewhere.first() {
+        None => format!("{looked}。party と leaf を確かめてください / check party and leaf"),
+        Some(newest) => {
+            let epochs: Vec<String> = missing.elsewhere.iter().map(ToString::to_string).collect();
+            let epochs = epochs.join(", ");
+            format!("{looked}。時代 {epochs} にはあります。epoch={newest} を付けてください / there is one in {epochs}")
+        }
+    }
+}
+
+/// `GET /v1/ledger/opening?seat=`: how the open epoch began; `null` while it is the first.
+pub(super) async fn opening(State(desk): State<Arc<Desk>>, RawQuery(text): RawQuery) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let opening = desk.wish(|waits| Local::Opening(seat, waits)).await?;
+    Ok(Json(json!({ "opening": opening.map(|bytes| STANDARD.encode(bytes)) })))
+}
+
+/// `GET /v1/ledger/notes?seat=&from=`: a portion of what the keeper noted of its own accord in the open epoch, each
+/// with what opens its leaf, and under `next` from where the next portion begins.
+pub(super) async fn notes(State(desk): State<Arc<Desk>>, RawQuery(text): RawQuery) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let from = query.get("from").map_or(Ok(0), |_given| query.number("from"))?;
+    let notes = desk.wish(|waits| Local::Notes(seat, from, waits)).await?;
+    let next = notes.last().filter(|_last| notes.len() >= NOTES_PER_WISH_MAX);
+    let next = next.map(|last| last.leaf.saturating_add(1));
+    Ok(Json(json!({ "notes": notes.iter().map(noted_to_json).collect::<Vec<_>>(), "next": next })))
+}
+
+fn noted_to_json(noted: &Noted) -> Value {
+    json!({
+        "leaf": noted.leaf,
+        "at_ms": noted.at.unix_ms(),
+        "note": STANDARD.encode(cbor::encode(&noted.note)),
+        "salt": STANDARD.encode(noted.salt.expose()),
+    })
+}
+
+/// `POST /v1/ledger/credential?seat=`: a credential the seat issued, to stand in its ledger before it is handed out.
+pub(super) async fn credential(
+    State(desk): State<Arc<Desk>>,
+    RawQuery(text): RawQuery,
+    body: Body,
+) -> Result<Json<Value>, Trouble> {
+    let query = Query::parse(text.as_deref())?;
+    let seat = desk.seat(query.get("seat"))?;
+    let bytes = desk.read(body, limits::SIGNED_BYTES_MAX).await?;
+    let leaf = desk.wish_with_room(|waits| Local::Issued(seat, bytes, waits)).await?.map_err(Trouble::NotTaken)?;
+    Ok(Json(json!({ "leaf": leaf })))
 }
 
 /// `GET /v1/ledger/affected?seat=&party=&since_ms=&leaf=`: a portion of the exchanges in which `party` asked,
@@ -118,4 +188,20 @@ fn touched_to_json(touched: &Touched) -> Value {
     value["refused"] = json!(decision.refusal.map(|refusal| refusal.to_string()));
     value["records"] = json!(decision.versions.len());
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_names_no_epoch_hears_which_was_looked_at_and_which_to_name() {
+        let missing = Missing { epoch: Some(2), is_open: true, elsewhere: vec![1] };
+        let told = explain(&missing);
+        assert!(told.contains("開いている時代 2") && told.contains("epoch=1 を付けて"), "{told}");
+        let told = explain(&Missing { is_open: false, elsewhere: Vec::new(), ..missing });
+        assert!(told.contains("時代 2 に") && told.contains("party と leaf を確かめて"), "{told}");
+        let told = explain(&Missing { epoch: None, is_open: true, elsewhere: Vec::new() });
+        assert!(told.contains("名簿にありません"), "{told}");
+    }
 }

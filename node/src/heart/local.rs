@@ -1,9 +1,10 @@
 //! What local software wants of the heart, and how the heart sees to it. Each wish is answered once, or its
 //! sender is dropped, which tells the same.
 
+use protocol::access_log::note::{self, Noted};
 use protocol::access_log::{self, Touched};
 use protocol::batch::Batch;
-use protocol::cosigning::cosigned_key;
+use protocol::cosigning::{cosigned_key, opening_key};
 use protocol::credential::Credential;
 use protocol::gate::Condition;
 use protocol::gate::Notice;
@@ -25,6 +26,10 @@ use crate::dice::OsDice;
 pub const LEAVES_PER_WISH_MAX: u64 = 256;
 /// The most exchanges of one wish; each is opened.
 pub const EXCHANGES_PER_WISH_MAX: usize = 64;
+/// The most notes of one wish; each is opened.
+pub const NOTES_PER_WISH_MAX: usize = 64;
+/// In how many epochs before the open one a receipt is looked for that is not in it.
+const EPOCHS_BACK_MAX: u32 = 64;
 
 /// A wish of local software.
 #[derive(Debug)]
@@ -43,8 +48,15 @@ pub enum Local {
     Checkpoint(Seat, Sender<String>),
     /// To read the heads that witnesses cosigned.
     Cosigned(Seat, Sender<Vec<String>>),
+    /// To read how the seat's open epoch began; nothing while it is the first.
+    Opening(Seat, Sender<Option<Vec<u8>>>),
+    /// To read what the seat noted in its ledger of its own accord, from that leaf of the open epoch on; leaves are
+    /// counted within it.
+    Notes(Seat, u64, Sender<Vec<Noted>>),
+    /// To have a credential that the seat, an issuer, issued stand in its ledger; answered with its leaf.
+    Issued(Seat, Vec<u8>, Sender<Result<u64, String>>),
     /// To read a receipt: whose ledger, which epoch (the open one if none is named), which leaf.
-    Receipt(Seat, PartyId, Option<u32>, u64, Sender<Option<Found>>),
+    Receipt(Seat, PartyId, Option<u32>, u64, Sender<Result<Found, Missing>>),
     /// To read which exchanges an organisation had with the seat, from that instant and leaf on.
     Affected(Seat, PartyId, (Timestamp, u64), Sender<Vec<Touched>>),
     /// To know whether something can be sealed to a member.
@@ -68,6 +80,18 @@ pub struct Found {
     pub is_unwitnessed: bool,
     /// The newest head of that member a quorum cosigned, as a signed note.
     pub cosigned: Option<String>,
+}
+
+/// Why there is no such receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The epoch of that ledger that was looked at; none if whose ledger it is stands in no roster and no epoch was
+    /// named.
+    pub epoch: Option<u32>,
+    /// Whether that is the open one, taken because none was named.
+    pub is_open: bool,
+    /// Other epochs in which there is a receipt of that leaf, the newest first.
+    pub elsewhere: Vec<u32>,
 }
 
 /// How the node is.
@@ -137,6 +161,13 @@ impl Beat {
                 }
             }
             Local::Cosigned(seat, waits) => tell(waits, self.cosigned(seat, now)?),
+            Local::Opening(seat, waits) => tell(waits, self.opening(seat, now)?),
+            Local::Notes(seat, from, waits) => tell(waits, self.notes(seat, from, now)?),
+            Local::Issued(seat, bytes, waits) => {
+                let id = self.number();
+                self.imports.insert(id, waits);
+                self.receive(Input::Issued(seat, id, bytes), now, events);
+            }
             Local::Receipt(seat, party, epoch, leaf, waits) => {
                 tell(waits, self.receipt(seat, &party, epoch, leaf, now)?);
             }
@@ -205,6 +236,21 @@ impl Beat {
         Ok(notes)
     }
 
+    fn opening(&self, seat: Seat, now: Now) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?.get(&opening_key(seat))
+    }
+
+    fn notes(&self, seat: Seat, from: u64, now: Now) -> Result<Vec<Noted>, StoreError> {
+        let mut staged = Staged::new();
+        let mut dice = OsDice;
+        let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
+        let begins = batch.epoch_begins();
+        let notes = note::from(&batch, begins.saturating_add(from), NOTES_PER_WISH_MAX)?;
+        Ok(notes.into_iter().map(|noted| Noted { leaf: noted.leaf.saturating_sub(begins), ..noted }).collect())
+    }
+
     fn receipt(
         &self,
         seat: Seat,
@@ -212,20 +258,33 @@ impl Beat {
         epoch: Option<u32>,
         leaf: u64,
         now: Now,
-    ) -> Result<Option<Found>, StoreError> {
+    ) -> Result<Result<Found, Missing>, StoreError> {
         let mut staged = Staged::new();
         let mut dice = OsDice;
         let batch = Batch::new(now, seat, &self.heart.store, &mut staged, &mut dice)?;
         let gate = self.heart.host.gate();
-        let open = || gate.roster().member(party).map(|member| gate.origin(member).epoch());
-        let Some(epoch) = epoch.or_else(open) else { return Ok(None) };
-        let Some(kept) = receipts::of_leaf(&batch, party, epoch, leaf)? else { return Ok(None) };
+        let open = gate.roster().member(party).map(|member| gate.origin(member).epoch());
+        let looked = epoch.or(open);
+        let kept = match looked {
+            Some(epoch) => receipts::of_leaf(&batch, party, epoch, leaf)?,
+            None => None,
+        };
+        let Some(kept) = kept else {
+            let newest = open.or(epoch).unwrap_or_default();
+            let mut elsewhere = Vec::new();
+            for other in (newest.saturating_sub(EPOCHS_BACK_MAX)..=newest).rev().filter(|other| Some(*other) != looked)
+            {
+                elsewhere.extend(receipts::of_leaf(&batch, party, other, leaf)?.map(|_kept| other));
+            }
+            return Ok(Err(Missing { epoch: looked, is_open: epoch.is_none(), elsewhere }));
+        };
         let receipt = receipts::read(&batch, &kept)?;
-        let Some((_evidence, (_note, head))) = receipts::read_receipt(&receipt) else { return Ok(None) };
+        let unreadable = StoreError::Unreadable("receipt");
+        let (_evidence, (_note, head)) = receipts::read_receipt(&receipt).ok_or(unreadable)?;
         let is_unwitnessed = batch.get(&receipts::unwitnessed_key(&batch, &head.origin, head.size))?.is_some();
         let cosigned = batch.get(&receipts::cosigned_head_key(&batch, party))?;
         let cosigned = cosigned.and_then(|note| String::from_utf8(note).ok());
-        Ok(Some(Found { kept, receipt, head, is_unwitnessed, cosigned }))
+        Ok(Ok(Found { kept, receipt, head, is_unwitnessed, cosigned }))
     }
 
     fn affected(

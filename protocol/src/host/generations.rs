@@ -61,6 +61,7 @@ impl Host {
                 (Some(credential), _) => Credential::own(credential).map(|own| vec![own.log]),
                 (None, member) => member.map(|member| member.log.clone()),
             };
+            store.know_logs(*seat, office.keys.logs().chain(self.gate.logs(&identity.party)));
             if let Some(pair) = office.keys.log(&named.unwrap_or_default()) {
                 store.sign_with(*seat, self.primitives.signing_key(&pair.secret));
                 if let Some(cosigning) = &mut office.cosigning {

@@ -3,10 +3,12 @@
 
 use rand_core::CryptoRng;
 
+use crate::access_log::note::Author;
 use crate::batch::Batch;
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::id::party::PartyId;
+use crate::key::KeyUse;
 use crate::ledger::checkpoint::SignedCheckpoint;
 use crate::machine::{Action, Ending, Event, Failure, Outbox};
 use crate::store::staged::Staged;
@@ -83,7 +85,34 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Each seat that may write notes the roster it acts under from now on.
+    pub(super) fn note_rosters(
+        &mut self,
+        gate: &Gate,
+        store: &Store,
+        staged: &mut Staged,
+        now: Now,
+        dice: &mut dyn CryptoRng,
+    ) -> Result<(), StoreError> {
+        for (seat, office) in &mut self.offices {
+            if office.is_settled() && office.noting.lags(gate, store.epoch_begins(*seat)) {
+                let author = office.author();
+                let mut batch = Batch::new(now, *seat, store, staged, dice)?;
+                office.noting.note_roster(&author, gate, &mut batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Office {
+    /// Who notes in its ledger.
+    pub(super) fn author(&self) -> Author {
+        let identity = self.requester.identity();
+        Author { party: identity.party.clone(), key: identity.signing_public.id(KeyUse::Signing) }
+    }
+
     /// Whether it may write.
     pub(super) fn is_settled(&self) -> bool {
         self.cosigning.as_ref().is_none_or(|cosigning| cosigning.is_settled())
@@ -104,7 +133,7 @@ pub(super) fn withhold(event: Event, out: &mut Outbox) -> Option<Event> {
         Event::Answered(exchange, Ok(_accepted)) => {
             return Some(Event::Busy(exchange, Span::from_ms(BUSY_MS)));
         }
-        Event::Import(id, _lines) => out.act(Action::Imported(id, Err(UNSETTLED.to_owned()))),
+        Event::Import(id, _) | Event::Issued(id, _) => out.act(Action::Imported(id, Err(UNSETTLED.to_owned()))),
         other => return Some(other),
     }
     None

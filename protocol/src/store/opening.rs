@@ -105,6 +105,7 @@ impl Store {
             disk,
             index: Held::new(index, opened.sequence),
             secret: secret.clone(),
+            primitives,
             journal: replayed.journal,
             vault,
             state: replayed.state,

@@ -99,6 +99,7 @@ impl Laptop {
             keys: protocol::keyring::Keyring::default(),
             statement: None,
             cosigning: None,
+            noting: protocol::noting::Noting::new(clock.now().steady),
         };
         let host = Host::new(papers.gate, Arc::new(Real), BTreeMap::from([(SEAT, office)]));
         let mut laptop = Self {

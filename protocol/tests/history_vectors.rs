@@ -1,0 +1,330 @@
+//! The histories in `tests/vectors/histories/`, good and spoiled, one case a file: what whoever is shown a history
+//! must find whole when they hold the keeper's leaves, and what not.
+//!
+//! A file has one `name: value` a line, a leaf of the open epoch a line among them; `#` begins a remark. `expect` is
+//! `good`, the number of the newest step and how many the daily leaf counted, or the name of the gap. The files are
+//! written anew by `cargo test -p protocol --test history_vectors -- --ignored`, after a change of format only.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "all of this file is a test, and reads files"
+)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use protocol::access_log::Step;
+use protocol::access_log::note::Note;
+use protocol::access_log::proof::{self, Counted, DayShown, Proof, StepShown};
+use protocol::cbor;
+use protocol::code::job::Job;
+use protocol::code::purpose::Purpose;
+use protocol::code::record_kind::RecordKind;
+use protocol::digest::Digest;
+use protocol::id::party::PartyId;
+use protocol::ledger::day::{self, Branch, End, Item, LABEL_BYTES, PARTS};
+use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
+use protocol::message::{Access, Staff};
+use protocol::time::{Span, Timestamp};
+use protocol::vault::Label;
+
+const NOW: Timestamp = Timestamp::from_unix_ms(1_790_000_000_000);
+/// Leaves of the keeper before its open epoch.
+const BEGINS: u64 = 100;
+/// The leaf of the answer, in the open epoch.
+const ANSWER: u64 = 7;
+
+#[test]
+fn every_vector_ends_as_its_file_says() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let case = Case::read(&std::fs::read_to_string(&path).unwrap());
+        assert_eq!(case.run(), case.expect, "{}", path.display());
+        seen += 1;
+    }
+    assert_eq!(seen, cases().len());
+}
+
+#[test]
+fn the_files_are_the_ones_this_program_writes() {
+    for (name, remark, case) in cases() {
+        let kept = std::fs::read_to_string(folder().join(name)).unwrap();
+        assert_eq!(kept, case.write(remark), "{name}: the format has changed");
+    }
+}
+
+#[test]
+#[ignore = "writes the vectors anew; for a change of format"]
+fn write_the_vectors() {
+    std::fs::create_dir_all(folder()).unwrap();
+    for (name, remark, case) in cases() {
+        std::fs::write(folder().join(name), case.write(remark)).unwrap();
+    }
+}
+
+/// A history as it was answered, and the leaves it is held against.
+struct Case {
+    expect: String,
+    accesses: Vec<u8>,
+    proof: Vec<u8>,
+    leaves: Vec<Vec<u8>>,
+}
+
+impl Case {
+    fn run(&self) -> String {
+        let accesses: Vec<Access> = cbor::decode(&self.accesses).unwrap();
+        let leaf = |at: u64| Leaf::parse(self.leaves.get(usize::try_from(at).unwrap())?).ok();
+        match proof::check(&accesses, Some(&self.proof), ANSWER, &leaf) {
+            Ok(whole) => {
+                let counted = whole.day.map_or_else(|| "none".to_owned(), |(_at, counted)| counted.to_string());
+                format!("good {} {counted}", whole.newest)
+            }
+            Err(gap) => format!("{gap:?}"),
+        }
+    }
+
+    fn write(&self, remark: &str) -> String {
+        let Self { expect, accesses, proof, leaves } = self;
+        let mut out = format!("# {remark}\nexpect: {expect}\nanswer leaf: {ANSWER}\n");
+        out += &format!("accesses: {}\nproof: {}\n", hex::encode(accesses), hex::encode(proof));
+        out + &leaves.iter().map(|leaf| format!("leaf: {}\n", hex::encode(leaf))).collect::<String>()
+    }
+
+    fn read(text: &str) -> Self {
+        let mut values = BTreeMap::<&str, Vec<&str>>::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.split_once(": ").unwrap();
+            values.entry(name).or_default().push(value);
+        }
+        assert_eq!(values["answer leaf"], [ANSWER.to_string()]);
+        Self {
+            expect: values["expect"][0].to_owned(),
+            accesses: hex::decode(values["accesses"][0]).unwrap(),
+            proof: hex::decode(values["proof"][0]).unwrap(),
+            leaves: values["leaf"].iter().map(|leaf| hex::decode(leaf).unwrap()).collect(),
+        }
+    }
+}
+
+fn salt(what: &str) -> Salt {
+    Salt::from_bytes(*Digest::of(what.as_bytes()).as_bytes())
+}
+
+fn label(first: u8) -> [u8; LABEL_BYTES] {
+    let mut label = [0x5A; LABEL_BYTES];
+    label[0] = first;
+    label
+}
+
+/// The person, and two others: one whose label shares the first bits, one far away.
+const OWN: u8 = 0b0101_0000;
+const NEAR: u8 = 0b0101_0001;
+const FAR: u8 = 0b1000_0000;
+
+/// A map in which the person has `own` steps; none if 0.
+fn map(own: u64) -> (Vec<Branch>, Vec<Vec<Item>>) {
+    let mut parts = vec![Vec::new(); PARTS];
+    for (first, number) in [(OWN, own), (NEAR, 9), (FAR, 2)] {
+        if number > 0 {
+            let hidden = day::hide(&salt(&format!("day {first}")), number);
+            parts[usize::from(first)].push(Item { label: label(first), hidden });
+        }
+    }
+    (parts.iter().map(|items| day::branch(items, 8)).collect(), parts)
+}
+
+fn time(place: u64) -> Timestamp {
+    NOW.plus(Span::from_s(place))
+}
+
+/// Eight leaves of an open epoch: steps of the person at 1, 3 and 5 (their numbers 2, 3 and 4; the first is of the
+/// epoch before), a daily leaf at 4 that counted `counted`, strangers else. The answer is 7.
+fn ledger(counted: u64, is_closed: bool) -> (Vec<Leaf>, Vec<Access>, Proof) {
+    let nothing = Digest::of(&[]);
+    let (branches, parts) = map(counted);
+    let root = day::branch_of_parts(&branches).digest();
+    let covers = BEGINS + 4;
+    let mut leaves: Vec<Leaf> = Vec::new();
+    let (mut accesses, mut steps) = (vec![access(BEGINS - 3)], vec![shown(1, None, None, BEGINS - 3)]);
+    let mut before = (Digest::of(b"a leaf of the epoch before"), BEGINS - 3);
+    for place in 0..8_u64 {
+        let mut contents = Contents { request: nothing, answer: nothing, detail: nothing, person: nothing };
+        let mut kind = LeafKind::Exchange;
+        let is_step = [1, 3, 5].contains(&place);
+        if is_step {
+            let number = u64::try_from(accesses.len()).unwrap() + 1;
+            let (previous, previous_leaf) = (Some(before.0), Some(before.1));
+            let step = Step { label: Label::from_bytes(label(OWN)), number, previous, previous_leaf };
+            contents.person = Digest::of(&cbor::encode(&step));
+            accesses.insert(0, access(BEGINS + place));
+            steps.insert(0, shown(number, previous, previous_leaf, BEGINS + place));
+        }
+        if place == 4 && is_closed {
+            kind = LeafKind::Daily;
+            contents.request = Note::Day(covers, root).digest();
+        }
+        let leaf = Leaf::new(kind, time(place), &salts(BEGINS + place), &contents);
+        if is_step {
+            before = (leaf.hash(), BEGINS + place);
+        }
+        leaves.push(leaf);
+    }
+    let Ok(way) = day::way(&branches, &label(OWN), |part| Ok::<_, core::convert::Infallible>(parts[part].clone()));
+    let counted = (counted > 0).then(|| Counted { number: counted, salt: salt(&format!("day {OWN}")) });
+    let day = DayShown { leaf: BEGINS + 4, salt: salts(BEGINS + 4).request, covers, root, way, counted };
+    let label = Label::from_bytes(label(OWN));
+    (leaves, accesses, Proof { begins: BEGINS, label, steps, day: is_closed.then_some(day) })
+}
+
+fn salts(place: u64) -> Salts {
+    let of = |what: &str| salt(&format!("{what} {place}"));
+    Salts { request: of("request"), answer: of("answer"), detail: of("detail"), person: of("person") }
+}
+
+fn shown(number: u64, previous: Option<Digest>, previous_leaf: Option<u64>, place: u64) -> StepShown {
+    StepShown { number, previous, previous_leaf, salt: salts(place).person }
+}
+
+fn access(leaf: u64) -> Access {
+    Access {
+        at: leaf.checked_sub(BEGINS).map_or(NOW.minus(Span::from_h(1)), time),
+        party: PartyId::parse("office:1370101238").unwrap(),
+        staff: Staff { id: "cm-1".to_owned(), job: Job::CareManager, proof: None },
+        purpose: Purpose::CarePlanning,
+        kinds: vec![RecordKind::CarePlan],
+        refused: false,
+        leaf,
+    }
+}
+
+/// What a keeper that withholds something does to leaves, accesses and proof.
+type Spoil<'s> = dyn Fn(&mut Vec<Leaf>, &mut Vec<Access>, &mut Proof) + 's;
+
+fn cases() -> Vec<(&'static str, &'static str, Case)> {
+    let case = |expect: &str, (leaves, accesses, proof): (Vec<Leaf>, Vec<Access>, Proof)| Case {
+        expect: expect.to_owned(),
+        accesses: cbor::encode(&accesses),
+        proof: cbor::encode(&proof),
+        leaves: leaves.iter().map(Leaf::to_bytes).collect(),
+    };
+    let spoiled = |expect: &str, counted: u64, spoil: &Spoil<'_>| {
+        let (mut leaves, mut accesses, mut proof) = ledger(counted, true);
+        spoil(&mut leaves, &mut accesses, &mut proof);
+        case(expect, (leaves, accesses, proof))
+    };
+    let without = |at: usize| {
+        move |_leaves: &mut Vec<Leaf>, accesses: &mut Vec<Access>, proof: &mut Proof| {
+            accesses.remove(at);
+            proof.steps.remove(at);
+        }
+    };
+    let other_way = |proof: &mut Proof| {
+        let (branches, parts) = map(3);
+        let Ok(way) = day::way(&branches, &label(NEAR), |part| Ok::<_, core::convert::Infallible>(parts[part].clone()));
+        let day = proof.day.as_mut().unwrap();
+        (day.way, day.counted) = (way, None);
+    };
+    let mut long = spoiled("Unproven", 3, &|_, _, _| {});
+    // The array's head again, in two bytes: the same value in a second spelling.
+    long.proof.splice(0..1, [0x98, 0x04]);
+    vec![
+        (
+            "good.txt",
+            "Four steps, the first of the epoch before; the day counted three.",
+            case("good 4 3", ledger(3, true)),
+        ),
+        ("good-no-day-yet.txt", "No day is closed yet.", case("good 4 none", ledger(3, false))),
+        (
+            "good-not-in-the-map.txt",
+            "The day did not count the person, and shows so.",
+            case("good 4 0", ledger(0, true)),
+        ),
+        (
+            "good-newest-not-counted-withheld.txt",
+            "The newest step, which no daily leaf has counted, is left out: that cannot be seen.",
+            spoiled("good 3 3", 3, &without(0)),
+        ),
+        (
+            "spoiled-newest-withheld.txt",
+            "The day counted four; the newest is left out.",
+            spoiled("NewestWithheld { counted: 4, shown: 3 }", 4, &without(0)),
+        ),
+        ("spoiled-step-left-out.txt", "The second of four is left out.", spoiled("StepMissing(4)", 3, &without(1))),
+        ("spoiled-oldest-left-out.txt", "The oldest is left out.", spoiled("StepMissing(2)", 3, &without(3))),
+        (
+            "spoiled-no-step.txt",
+            "No step is shown at all.",
+            spoiled("NewestWithheld { counted: 3, shown: 0 }", 3, &|_, accesses, proof| {
+                accesses.clear();
+                proof.steps.clear();
+            }),
+        ),
+        (
+            "spoiled-number-changed.txt",
+            "The newest step has another number than its leaf says.",
+            spoiled("OtherLeaf(5)", 3, &|_, _, proof| proof.steps[0].number = 5),
+        ),
+        (
+            "spoiled-time-changed.txt",
+            "A step is said to be a second later than its leaf.",
+            spoiled("OtherLeaf(3)", 3, &|_, accesses, _| accesses[1].at = accesses[1].at.plus(Span::from_s(1))),
+        ),
+        (
+            "spoiled-another-label.txt",
+            "The label of another person.",
+            spoiled("OtherLeaf(4)", 3, &|_, _, proof| proof.label = Label::from_bytes(label(FAR))),
+        ),
+        (
+            "spoiled-day-withheld.txt",
+            "The daily leaf is not shown.",
+            spoiled("DayWithheld", 3, &|_, _, proof| proof.day = None),
+        ),
+        (
+            "spoiled-older-day.txt",
+            "The ledger has a newer daily leaf than the one shown.",
+            spoiled("DayWithheld", 3, &|leaves, _, _| {
+                let nothing = Digest::of(&[]);
+                let contents = Contents { request: nothing, answer: nothing, detail: nothing, person: nothing };
+                leaves[6] = Leaf::new(LeafKind::Daily, time(6), &salts(BEGINS + 6), &contents);
+            }),
+        ),
+        (
+            "spoiled-number-of-the-day.txt",
+            "The day is said to have counted two.",
+            spoiled("OtherDay", 3, &|_, _, proof| {
+                proof.day.as_mut().unwrap().counted.as_mut().unwrap().number = 2;
+            }),
+        ),
+        (
+            "spoiled-counted-left-out.txt",
+            "The label is said not to be in the map, and the way ends at it.",
+            spoiled("OtherDay", 3, &|_, _, proof| proof.day.as_mut().unwrap().counted = None),
+        ),
+        (
+            "spoiled-way-of-another.txt",
+            "The way to another label, to show that this one is not in the map.",
+            spoiled("OtherDay", 3, &|_, _, proof| other_way(proof)),
+        ),
+        (
+            "spoiled-way-to-nobody.txt",
+            "The way ends at nobody, where the person is.",
+            spoiled("OtherDay", 3, &|_, _, proof| {
+                let day = proof.day.as_mut().unwrap();
+                (day.way.end, day.counted) = (End::Nothing, None);
+            }),
+        ),
+        (
+            "spoiled-covers.txt",
+            "The daily leaf commits to another number of leaves covered.",
+            spoiled("OtherDay", 3, &|_, _, proof| proof.day.as_mut().unwrap().covers += 1),
+        ),
+        ("spoiled-second-spelling.txt", "The length of the array is written in two bytes.", long),
+    ]
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/histories")
+}
