@@ -29,6 +29,7 @@ use protocol::policy::judge::Judge;
 use protocol::primitives::{Primitives as _, Real, Suite};
 use protocol::requester::{Identity, Requester};
 use protocol::roster::{Chain, Link};
+use protocol::store::look::check_keys;
 use protocol::store::opening::Opened;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Signer, Store, StoreError, StoreSecret};
@@ -117,6 +118,17 @@ pub struct Ground {
     pub contacts: Vec<Contact>,
 }
 
+/// What was found of the persons' keys of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonsKeys {
+    /// There is no store yet.
+    NoStore,
+    /// A running node uses them.
+    InUse,
+    /// They are those the store was left with.
+    Fit,
+}
+
 /// What runs.
 #[derive(Debug)]
 pub struct Assembled {
@@ -164,6 +176,26 @@ impl Ground {
     /// The transport secret of the process: that of its first seat.
     pub fn transport_secret(&self) -> Option<&[u8; 32]> {
         self.seats.first().map(|seat| seat.transport.expose())
+    }
+
+    /// Looks, without changing anything, whether the persons' keys lie beside the store and are those it was left
+    /// with.
+    ///
+    /// # Errors
+    /// [`AssembleError::Store`] if they are missing or others.
+    pub fn look_for_persons_keys(&self, config: &NodeConfig) -> Result<PersonsKeys, AssembleError> {
+        let folder = config.data.join(STORE_FOLDER);
+        if !folder.exists() {
+            return Ok(PersonsKeys::NoStore);
+        }
+        match FolderDisk::open(&folder) {
+            Ok(disk) => {
+                check_keys(&disk, &self.store_secret)?;
+                Ok(PersonsKeys::Fit)
+            }
+            Err(FolderError::InUse(_)) => Ok(PersonsKeys::InUse),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Opens the store and puts everything together; `addresses` is where the network listens.

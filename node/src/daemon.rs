@@ -83,6 +83,7 @@ fn try_run(config_path: &Path, check: bool) -> Result<(), Fault> {
     let tokens = Tokens::read(&config.api.token_file).map_err(bad)?;
     let ground = Ground::read(&config).map_err(bad)?;
     if check {
+        ground.look_for_persons_keys(&config).map_err(bad)?;
         eprintln!("設定に問題はありません / the configuration is good");
         return Ok(());
     }

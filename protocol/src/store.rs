@@ -6,6 +6,7 @@
 //! served. After any error in a commit the store takes no more: the process stops and opens it again.
 
 pub(crate) mod held;
+pub mod look;
 pub mod name;
 pub(crate) mod recent;
 pub mod scrub;

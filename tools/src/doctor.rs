@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use node::assemble::{Ground, PersonsKeys};
 use node::config::{NodeConfig, PeerConfig};
 use node::keys::KeyFolder;
 use protocol::gate::{Condition, Gate, Notice};
@@ -51,6 +52,7 @@ pub fn examine(path: &Path, now: Timestamp) -> Report {
     findings.push(good("設定", path.display()));
     environment(&config, &mut findings);
     keys(&config, &mut findings);
+    findings.extend(persons_keys(&config));
     findings.push(room(&config));
     let line = Line::open(None, None, Some(path)).ok();
     let status = line.as_ref().and_then(|line| line.status().ok());
@@ -89,6 +91,20 @@ fn keys(config: &NodeConfig, findings: &mut Vec<Finding>) {
         let found = format!("{} は {mode:04o}", path.display());
         findings.push(if mode & others == 0 { good("権限", found) } else { bad("権限", found, ADVICE) });
     }
+}
+
+/// The keys of persons, without which the store opens to nobody. What the keys of the seats say themselves is told
+/// above.
+fn persons_keys(config: &NodeConfig) -> Option<Finding> {
+    const ADVICE: &str =
+        "データフォルダーの store に、別に保管した vault.keys の最新の控えを戻してください。古い控えでは足りません";
+    let ground = Ground::read(config).ok()?;
+    Some(match ground.look_for_persons_keys(config) {
+        Ok(PersonsKeys::Fit) => good("鍵庫", "vault.keys は保管庫の最後の状態と一致しています"),
+        Ok(PersonsKeys::InUse) => good("鍵庫", "動いているノードが使っています"),
+        Ok(PersonsKeys::NoStore) => open("鍵庫", "保管庫はまだありません"),
+        Err(error) => bad("鍵庫", error, ADVICE),
+    })
 }
 
 fn room(config: &NodeConfig) -> Finding {

@@ -175,7 +175,7 @@ fn replay(
     Ok(Replayed { journal, state, segments, memories: rolls.memories, forgotten })
 }
 
-fn segments_of(files: &BTreeMap<FileName, u64>) -> Result<Segments, StoreError> {
+pub(super) fn segments_of(files: &BTreeMap<FileName, u64>) -> Result<Segments, StoreError> {
     let segments: Segments = files.iter().filter_map(|(file, len)| Some((name::journal_number(file)?, *len))).collect();
     let mut expected = None;
     for number in segments.keys() {
@@ -189,7 +189,7 @@ fn segments_of(files: &BTreeMap<FileName, u64>) -> Result<Segments, StoreError> 
 
 /// Finds where the last segment ends, leaving a torn end out of `segments`; that is returned, with its
 /// offset and length.
-fn find_end(disk: &dyn Disk, segments: &mut Segments) -> Result<Option<(FileName, u64, u64)>, StoreError> {
+pub(super) fn find_end(disk: &dyn Disk, segments: &mut Segments) -> Result<Option<(FileName, u64, u64)>, StoreError> {
     let Some((number, len)) = segments.last_key_value().map(|(number, len)| (*number, *len)) else { return Ok(None) };
     let mut segment = Segment::read(disk, number, len)?;
     while segment.skip() {}
