@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::application::{Application, SignedApplication};
 use crate::authority::{hex, list_name};
 use crate::message::{Code, Report, Trouble};
-use crate::{authority, chain, files, seat};
+use crate::{authority, chain, files, line, seat};
 
 /// The issuer's memory.
 pub const REGISTRY: &str = "registry.json";
@@ -322,29 +322,49 @@ impl Registry {
     }
 }
 
-/// Issues or renews and writes the credential to `out`, in place of the one that is there.
+/// What is wanted of an issuer for one application.
+#[derive(Debug)]
+pub struct Order<'o> {
+    /// How the application is to be taken.
+    pub entry: Entry,
+    /// How long the credential is to hold.
+    pub life: Span,
+    /// Where the credential is written, in place of the one that is there.
+    pub out: &'o Path,
+    /// The issuer's node, in whose ledger the credential is to stand before it is written; without one it stands in
+    /// the registry alone.
+    pub node: Option<&'o line::Line>,
+}
+
+/// Issues or renews a credential.
 ///
 /// # Errors
-/// Those of [`Desk::open`] and [`Desk::issue`].
+/// Those of [`Desk::open`] and [`Desk::issue`]; [`Code::Refused`] if the issuer's node did not take it into its ledger:
+/// then it is not handed out, and the next attempt has the next serial number.
 pub fn issue(
     folder: &Path,
     rosters: Option<&Path>,
     application: &Path,
-    entry: Entry,
-    life: Span,
-    out: &Path,
+    order: &Order<'_>,
     now: Timestamp,
 ) -> Result<Report, Trouble> {
     let signed: SignedApplication = files::read_cbor(application)?;
-    let issued = Desk::open(folder, rosters)?.issue(&signed, entry, life, now)?;
+    let issued = Desk::open(folder, rosters)?.issue(&signed, order.entry, order.life, now)?;
+    let noted = order.node.map(|node| node.note_credential(&issued.bytes)).transpose();
+    let leaf = noted.map_err(|why| Trouble::new(Code::Refused, why))?;
+    let out = order.out;
     files::replace(out, &issued.bytes, 0o644)?;
     let Credential { party, serial, expires, .. } = &issued.credential;
     let text = format!(
-        "資格証を発行しました: {party}(番号 {serial}、{}時間有効)\n{}",
+        "資格証を発行しました: {party}(番号 {serial}、{}時間有効)\n{}\n{}",
         expires.since(now).ms() / 3_600_000,
-        out.display()
+        out.display(),
+        leaf.map_or_else(
+            || "– 発行者の台帳には記していません(--config で発行者のノードを指定すると記します)".to_owned(),
+            |leaf| format!("✓ 発行者の台帳の葉 {leaf} に記しました"),
+        )
     );
-    let data = json!({ "credential": out, "party": party.to_string(), "serial": serial,
+    let data = json!({ "credential": out, "leaf": leaf, "party": party.to_string(), "serial": serial,
         "digest": Digest::of(&issued.bytes).to_string(), "expires_ms": expires.unix_ms() });
     Ok(Report::good(text, data))
 }

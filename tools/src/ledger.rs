@@ -1,26 +1,27 @@
 //! What an auditor checks without trusting the node: that a ledger's head is that of its leaves, signed and
-//! cosigned; that one answer's receipt holds; which exchanges an organisation had. Believes rosters only.
+//! cosigned, how its epoch began, and what its keeper noted. One receipt, one history, and which exchanges an organisation
+//! had are files of their own. Believes rosters only.
 
-use std::path::{Path, PathBuf};
+pub mod affected;
+pub mod epoch;
+pub mod history;
+pub mod notes;
+pub mod receipt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use protocol::cbor;
-use protocol::date::Date;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
 use protocol::digest::Digest;
+use protocol::gate::Notice;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::SignedCheckpoint;
 use protocol::ledger::cosignature;
-use protocol::ledger::leaf::Leaf;
+use protocol::ledger::leaf::{Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
-use protocol::ledger::proof::{Evidence, VerifiedNotes};
 use protocol::ledger::tree;
-use protocol::limits;
-use protocol::message::{Body, Outcome};
 use protocol::primitives::Real;
-use protocol::record::disclosure::Content;
 use protocol::requester;
-use protocol::roster::{Chain, Link, Member, Roster};
+use protocol::roster::{Chain, Member, Roster};
 use protocol::time::Timestamp;
 use protocol::witness;
 use serde_json::{Value, json};
@@ -28,12 +29,14 @@ use serde_json::{Value, json};
 use crate::files;
 use crate::line::Line;
 use crate::message::{Code, Report, Trouble, moment};
+use epoch::Epoch;
+use notes::Notes;
 
 /// The rosters of a network, oldest first, each signed as the one before it says.
 #[derive(Clone, Debug)]
 pub struct Rosters {
     network: Digest,
-    versions: Vec<Roster>,
+    versions: Vec<(Roster, Option<Digest>)>,
 }
 
 /// What a ledger was found to be.
@@ -41,6 +44,14 @@ pub struct Rosters {
 pub struct Found {
     /// Whose.
     pub party: PartyId,
+    /// Its name, the epoch in it.
+    pub origin: Origin,
+    /// How its epoch began.
+    pub epoch: Epoch,
+    /// What its keeper noted in it.
+    pub notes: Notes,
+    /// The leaves that begin an epoch or note something, and those asked for.
+    pub leaves: BTreeMap<u64, Leaf>,
     /// How many leaves.
     pub size: u64,
     /// Their root, computed here.
@@ -78,29 +89,66 @@ impl Rosters {
         let refused = |error: &dyn core::fmt::Display| Trouble::new(Code::Roster, error);
         let mut links = Vec::new();
         for path in paths {
-            let link: Link = files::read_cbor(path)?;
+            // As the authority signed it, or as it lies among the notices.
+            let link = match files::read_cbor(path) {
+                Ok(Notice::Roster(link)) => link,
+                _ => files::read_cbor(path)?,
+            };
             links.push((link.claimed().map_err(|error| refused(&error))?.version, link));
         }
         links.sort_by_key(|(version, _link)| *version);
+        let versions: Vec<u32> = links.iter().map(|(version, _link)| *version).collect();
+        if let Some(gaps) = gaps(&versions) {
+            return Err(refused(&gaps));
+        }
         let mut links = links.into_iter().map(|(_version, link)| link);
         let first = links.next().ok_or_else(|| refused(&"--roster"))?;
         let network = network.unwrap_or_else(|| first.digest());
         let mut chain = Chain::begin(network, &first, &Real).map_err(|error| refused(&error))?;
-        let mut versions = vec![chain.newest().clone()];
+        let mut versions = vec![(chain.newest().clone(), Some(chain.digest()))];
         for link in links {
             chain = chain.extend(&link, &Real).map_err(|error| refused(&error))?;
-            versions.push(chain.newest().clone());
+            versions.push((chain.newest().clone(), Some(chain.digest())));
         }
         Ok(Self { network, versions })
     }
 
     /// One roster that was verified before.
     pub fn known(network: Digest, roster: Roster) -> Self {
-        Self { network, versions: vec![roster] }
+        Self { network, versions: vec![(roster, None)] }
     }
 
     fn newest(&self) -> Option<&Roster> {
-        self.versions.last()
+        self.all().last()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Roster> {
+        self.versions.iter().map(|(roster, _digest)| roster)
+    }
+
+    /// The digest of a version, if it was read.
+    fn digest(&self, version: u32) -> Option<Digest> {
+        self.versions.iter().find(|(roster, _digest)| roster.version == version)?.1
+    }
+
+    /// Every log key that one of them names for a member.
+    fn logs(&self, party: &PartyId) -> impl Iterator<Item = [u8; 32]> {
+        let members = self.all().filter_map(move |roster| roster.member(party));
+        members.flat_map(|member| member.log.iter().map(|key| *key.as_bytes()))
+    }
+
+    /// How many witnesses must have cosigned a head of that ledger.
+    fn quorum(&self, party: &PartyId) -> usize {
+        let others = |roster: &Roster| roster.of_kind(PartyKind::Witness).filter(|one| one.party != *party).count();
+        self.newest().map_or(0, |roster| usize::from(roster.witness_quorum).min(others(roster)))
+    }
+
+    /// Which versions the node acts under that were not read: from and to.
+    fn missing(&self, line: &Line) -> Option<(u32, u32)> {
+        let known = self.newest()?.version;
+        let acts_under = line.status().ok()?.get("roster_version").and_then(Value::as_u64)?;
+        let newest = u32::try_from(acts_under).ok()?;
+        (newest > known).then(|| (known.saturating_add(1), newest))
     }
 }
 
@@ -116,12 +164,49 @@ impl Found {
     }
 }
 
-/// Computes a node's ledger anew from its leaves and holds head, signature and cosignatures against it.
-/// `step` hears how many leaves of how many are done.
+/// Which versions are missing before the last of `versions`, which are sorted, and what to do.
+fn gaps(versions: &[u32]) -> Option<String> {
+    let mut before = 0;
+    let mut missing = Vec::new();
+    for version in versions {
+        missing.extend(range(before, *version));
+        before = *version;
+    }
+    (!missing.is_empty()).then(|| {
+        format!(
+            "名簿 第 {} 版がありません。--roster で足してください(運営主体から受け取るか、notices の roster-*.cbor) / \
+             rosters are missing",
+            missing.join("、")
+        )
+    })
+}
+
+/// The versions strictly between two, in words.
+fn range(before: u32, after: u32) -> Option<String> {
+    let (first, last) = (before.saturating_add(1), after.saturating_sub(1));
+    match first.cmp(&last) {
+        core::cmp::Ordering::Greater => None,
+        core::cmp::Ordering::Equal => Some(first.to_string()),
+        core::cmp::Ordering::Less => Some(format!("{first}〜{last}")),
+    }
+}
+
+/// Computes a node's ledger anew from its leaves and holds head, signature and cosignatures against it, how its epoch
+/// began, and what its keeper noted. `step` hears how many leaves of how many are done.
 ///
 /// # Errors
 /// A text saying what does not hold, or which call failed.
 pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<Found, String> {
+    check_keeping(line, rosters, &BTreeSet::new(), step)
+}
+
+/// The same, with the leaves at `wanted` among those found.
+fn check_keeping(
+    line: &Line,
+    rosters: &Rosters,
+    wanted: &BTreeSet<u64>,
+    step: &dyn Fn(u64, u64),
+) -> Result<Found, String> {
     let cosigned = cosigned(line, rosters)?;
     let note = line.checkpoint()?;
     let signed = SignedCheckpoint::parse(note.as_bytes()).map_err(|error| error.to_string())?;
@@ -130,11 +215,15 @@ pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<
         return Err("別の網の台帳です / the ledger of another network".to_owned());
     }
     let mut nodes = Nodes(Vec::new());
+    let mut kept = BTreeMap::new();
     let mut done = 0;
     while done < head.size {
         let leaves = line.leaves(done, head.size.min(done.saturating_add(LEAVES_PER_STEP)))?;
         for leaf in &leaves {
             nodes.append(done, leaf);
+            if notes::is_noted(leaf.kind()) || leaf.kind() == LeafKind::Epoch || done == 0 || wanted.contains(&done) {
+                kept.insert(done, *leaf);
+            }
             done = done.saturating_add(1);
         }
         step(done, head.size);
@@ -163,7 +252,10 @@ pub fn check(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<
     if is_signed == Some(false) {
         return Err("頭が台帳の鍵で署名されていません / the head is not signed with the log key".to_owned());
     }
-    Ok(Found { party, size: head.size, root: head.root, is_signed, cosigned })
+    let epoch = epoch::check(line, rosters, &head, kept.get(&0))?;
+    let notes = notes::check(line, rosters, &kept, head.size)?;
+    let (origin, size, root) = (head.origin, head.size, head.root);
+    Ok(Found { party, origin, epoch, notes, leaves: kept, size, root, is_signed, cosigned })
 }
 
 /// The heads of a node's ledger that witnesses of the roster cosigned. Whether the ledger still begins with them
@@ -208,10 +300,7 @@ pub fn cosigned(line: &Line, rosters: &Rosters) -> Result<Vec<Cosigned>, String>
 pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result<Report, Trouble> {
     let found = match check(line, rosters, step) {
         Ok(found) => found,
-        Err(why) => {
-            let text = format!("✗ この台帳は信じられません: {why}\n  → 運営主体と監査人に知らせてください");
-            return Ok(Report { text, data: json!({ "ok": false, "reason": why }), good: false });
-        }
+        Err(why) => return Ok(unbelieved(&why, rosters.missing(line))),
     };
     let quorum = rosters.newest().map_or(0, |roster| roster.witness_quorum);
     let covered = found.quorum_size(quorum);
@@ -225,6 +314,10 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
         Some(_good) => "✓ 頭は名簿にある台帳の鍵で署名されています\n",
         None => "– 事業所・医療機関は名簿にないため、頭の署名はこの名簿では確かめられません\n",
     });
+    text.push_str(&format!("{}\n{}\n", found.epoch.text(), found.notes.text()));
+    if let Some((from, to)) = rosters.missing(line) {
+        text.push_str(&format!("– ノードは名簿 第 {to} 版に従っています。第 {from}〜{to} 版はここでは見ていません\n"));
+    }
     for head in &found.cosigned {
         text.push_str(&format!("✓ 立会 {}: 大きさ {} に {} に署名\n", head.witness, head.size, moment(head.at)));
     }
@@ -247,102 +340,29 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
         .collect();
     let data = json!({ "ok": has_quorum, "party": found.party.to_string(), "size": found.size,
         "root": found.root.to_string(), "signed": found.is_signed, "cosigned": cosigned, "quorum": quorum,
-        "quorum_size": covered });
+        "quorum_size": covered, "epoch": found.epoch.data(), "notes": found.notes.data(),
+        "missing_rosters": missing_to_json(rosters.missing(line)) });
     Ok(Report { text, data, good: has_quorum })
 }
 
-/// `tsunagi ledger receipt`: one answer of `/v1/ask`, without any node.
-///
-/// # Errors
-/// [`Code::File`] or [`Code::Malformed`] if the file is no such answer.
-pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
-    let malformed =
-        |what: &dyn core::fmt::Display| Trouble::new(Code::Malformed, format!("{}: {what}", answer.display()));
-    let answer: Value = serde_json::from_str(&files::read_text(answer)?).map_err(|error| malformed(&error))?;
-    if answer.get("receipt").is_none() {
-        return Err(malformed(&"receipt"));
+/// What does not hold. With rosters missing it may be their keys and witnesses that are.
+fn unbelieved(why: &str, missing: Option<(u32, u32)>) -> Report {
+    let text = match missing {
+        None => format!("✗ この台帳は信じられません: {why}\n  → 運営主体と監査人に知らせてください"),
+        Some((from, to)) => format!(
+            "✗ 名簿が足りないため判断できません: ノードは第 {to} 版に従っていますが、第 {from}〜{to} 版が渡されていません\n  \
+             ({why})\n  → 運営主体から第 {from}〜{to} 版を受け取り、--roster で足してやり直してください"
+        ),
+    };
+    Report {
+        text,
+        data: json!({ "ok": false, "reason": why, "missing_rosters": missing_to_json(missing) }),
+        good: false,
     }
-    Ok(match check_receipt(&answer, rosters) {
-        Err(why) => {
-            let text = format!("✗ この受領証は成り立ちません: {why}\n  → この回答を証拠として扱わないでください");
-            Report { text, data: json!({ "ok": false, "reason": why }), good: false }
-        }
-        Ok(proven) => {
-            let text = format!(
-                "✓ 受領証は成り立ちます\n  {} は {} に、要求 {} に対してこの回答を決め、\n  \
-                 台帳の {} 番の葉に記しました(大きさ {} の頭に署名、名簿 {} 版)。\n  \
-                 証明すること: 回答の内容、決めた時刻、葉が署名済みの台帳に含まれること。\n  \
-                 証明しないこと: 記録の内容が真実であること、台帳がその後書き換えられていないこと\
-                 (tsunagi ledger verify で確かめられます)、立会がこの頭を見たこと                 (未立会。今どうかは、照会した自組織のノードの /v1/ledger/receipt が知っています)。",
-                proven.body.responder,
-                moment(proven.body.decided),
-                proven.body.request,
-                proven.leaf,
-                proven.size,
-                proven.roster,
-            );
-            let data = json!({ "ok": true, "responder": proven.body.responder.to_string(),
-                "decided_at_ms": proven.body.decided.unix_ms(), "request": proven.body.request.to_string(),
-                "leaf": proven.leaf, "size": proven.size, "roster_version": proven.roster, "witnessed": false });
-            Report::good(text, data)
-        }
-    })
 }
 
-/// What a receipt proves.
-#[derive(Clone, Debug)]
-pub struct Proven {
-    /// What was answered.
-    pub body: Body,
-    /// Where the leaf stands.
-    pub leaf: u64,
-    /// How large the ledger was under the head.
-    pub size: u64,
-    /// The roster whose keys signed.
-    pub roster: u32,
-}
-
-/// Checks a receipt with nothing but the answer and the rosters: evidence, body, and that the readable part of the
-/// answer is what the body says.
-///
-/// # Errors
-/// A text saying what does not hold.
-pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String> {
-    let text = |path: &str| answer.pointer(path).and_then(Value::as_str).ok_or_else(|| format!("{path} がありません"));
-    let bytes = |path: &str| STANDARD.decode(text(path)?).map_err(|error| format!("{path}: {error}"));
-    let request = Digest::parse(text("/receipt/request")?).ok_or("/receipt/request が要約値ではありません")?;
-    let body_bytes = bytes("/receipt/body")?;
-    let body: Body = cbor::decode(&body_bytes).map_err(|error| format!("/receipt/body: {error}"))?;
-    let mut evidence: Evidence =
-        cbor::decode(&bytes("/receipt/evidence")?).map_err(|error| format!("/receipt/evidence: {error}"))?;
-    // It leads from a head that only the asker knew to this one; the asker's node has checked it.
-    evidence.consistency.clear();
-    if body.request != request {
-        return Err("本体は別の要求への回答です / the body answers another request".to_owned());
-    }
-    says_the_same(answer, &body)?;
-    let mut last = "回答者が名簿にありません / the responder is not in the rosters".to_owned();
-    let mut successor: Option<Timestamp> = None;
-    for roster in rosters.versions.iter().rev().filter(|roster| roster.issued <= body.decided) {
-        // A key that a roster dropped counts no longer than a node may go on without hearing of that roster.
-        let heard_by = |issued: Timestamp| issued.plus(limits::PULSE_LIFE).plus(limits::PULSE_GRACE);
-        if successor.is_some_and(|issued| heard_by(issued) <= body.decided) {
-            break;
-        }
-        successor = Some(roster.issued);
-        let Some(member) = roster.member(&body.responder) else { continue };
-        let Some(origin) = origin_named(&body.origin, rosters, member) else {
-            last = "本体が別の台帳を名乗っています / the body names another ledger".to_owned();
-            continue;
-        };
-        let logs: Vec<_> = member.log.iter().map(|key| *key.as_bytes()).collect();
-        let notes = VerifiedNotes::new(1);
-        match evidence.check(&Real, &notes, &origin, &logs, None, request, Digest::of(&body_bytes)) {
-            Ok(head) => return Ok(Proven { body, leaf: evidence.index, size: head.size, roster: roster.version }),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(last)
+fn missing_to_json(missing: Option<(u32, u32)>) -> Value {
+    missing.map_or(Value::Null, |(from, to)| json!({ "from": from, "to": to }))
 }
 
 /// The ledger of that name, if it can be this member's: of its first epoch or a later one.
@@ -350,99 +370,6 @@ fn origin_named(text: &str, rosters: &Rosters, member: &Member) -> Option<Origin
     let first = requester::origin_of_member(&rosters.network, member);
     Origin::parse(text).filter(|origin| first.of_epoch(origin.epoch()) == *origin && origin.epoch() >= first.epoch())
 }
-
-/// The readable part of an answer is not covered by the receipt; it must be what the body says.
-fn says_the_same(answer: &Value, body: &Body) -> Result<(), String> {
-    let differs = |what: &str| Err(format!("{what} が本体と違います / differs from the body"));
-    let is = |name: &str, value: Value| answer.get(name) == Some(&value);
-    if !is("responder", json!(body.responder.to_string())) || !is("decided_at_ms", json!(body.decided.unix_ms())) {
-        return differs("responder, decided_at_ms");
-    }
-    match &body.outcome {
-        Outcome::Refused(told) if !is("outcome", json!("refused")) || !is("told", json!(told.as_str())) => {
-            differs("outcome")
-        }
-        Outcome::Records(contents) => {
-            let contents: Result<Vec<_>, _> = contents.iter().map(|bytes| Content::decode(bytes)).collect();
-            let contents = contents.map_err(|_fault| "本体の記録を読めません / unreadable records".to_owned())?;
-            let records: Value = contents.iter().map(Content::to_json).collect();
-            if is("outcome", json!("answered")) && is("records", records) { Ok(()) } else { differs("records") }
-        }
-        Outcome::History(looks, _proof) => {
-            let told = answer.get("history").and_then(Value::as_array);
-            let same = told.is_some_and(|told| {
-                told.len() == looks.len()
-                    && told.iter().zip(looks).all(|(told, look)| {
-                        told.get("at_ms") == Some(&json!(look.at.unix_ms()))
-                            && told.get("party") == Some(&json!(look.party.to_string()))
-                            && told.get("staff") == Some(&json!(look.staff.id))
-                            && told.get("leaf") == Some(&json!(look.leaf))
-                    })
-            });
-            if same { Ok(()) } else { differs("history") }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `tsunagi ledger affected`: the exchanges in which `party` asked since that day, for when its key was stolen.
-///
-/// # Errors
-/// [`Code::Refused`] if the node did not tell them.
-pub fn affected(line: &Line, party: &PartyId, since: Option<Date>) -> Result<Report, Trouble> {
-    let mut from = (since.map_or(0, midnight_ms), 0);
-    let mut exchanges = Vec::new();
-    loop {
-        let told = line.affected(&party.to_string(), from.0, from.1);
-        let told = told.map_err(|why| Trouble::new(Code::Refused, why))?;
-        let part = told.get("exchanges").and_then(Value::as_array);
-        exchanges.extend(part.ok_or_else(|| Trouble::new(Code::Malformed, "exchanges"))?.iter().cloned());
-        let number = |name: &str| told.pointer(&format!("/next/{name}")).and_then(Value::as_u64);
-        match (number("since_ms"), number("leaf")) {
-            (Some(at), Some(leaf)) if (at, leaf) > from => from = (at, leaf),
-            _ => break,
-        }
-    }
-    let text_of = |exchange: &Value, name: &str| {
-        exchange.get(name).and_then(Value::as_str).map_or_else(|| "–".to_owned(), str::to_owned)
-    };
-    let persons: std::collections::BTreeSet<String> =
-        exchanges.iter().map(|exchange| text_of(exchange, "person_label")).collect();
-    let shown = exchanges.iter().filter(|exchange| exchange.get("refused") == Some(&Value::Null)).count();
-    let mut text = format!(
-        "{party} からの要求: {} 件(回答 {shown} 件、拒否・不明 {} 件)、見出しの異なる人 {} 人",
-        exchanges.len(),
-        exchanges.len().saturating_sub(shown),
-        persons.len()
-    );
-    for exchange in &exchanges {
-        let at = exchange.get("at_ms").and_then(Value::as_u64).unwrap_or(0);
-        let leaf = exchange.get("leaf").and_then(Value::as_u64).unwrap_or(0);
-        let outcome = match exchange.get("refused") {
-            Some(Value::Null) => "回答".to_owned(),
-            Some(why) => format!("拒否 ({})", why.as_str().unwrap_or("?")),
-            None => "詳細は消去済み".to_owned(),
-        };
-        text.push_str(&format!(
-            "\n  {} 葉 {leaf} 人 {} 職員 {} 鍵 {} {outcome}",
-            moment(Timestamp::from_unix_ms(at)),
-            text_of(exchange, "person_label").get(..8).unwrap_or("?"),
-            text_of(exchange, "staff"),
-            text_of(exchange, "signing_key").get(..8).unwrap_or("–"),
-        ));
-    }
-    Ok(Report::good(text, json!({ "party": party.to_string(), "persons": persons.len(), "exchanges": exchanges })))
-}
-
-/// When a day begins in Japan, in Unix milliseconds; 0 for days before 1970.
-fn midnight_ms(day: Date) -> u64 {
-    let epoch = Date::from_timestamp_japan(Timestamp::from_unix_ms(0));
-    let days = u64::try_from(day.days_since(epoch)).unwrap_or(0);
-    days.saturating_mul(DAY_MS).saturating_sub(JAPAN_AHEAD_MS)
-}
-
-const DAY_MS: u64 = 86_400_000;
-const JAPAN_AHEAD_MS: u64 = 9 * 3_600_000;
 
 /// Hashes of the tree in stored order.
 struct Nodes(Vec<Digest>);
@@ -482,7 +409,25 @@ mod tests {
         };
         let cosigned = vec![seen("witness:a", 5), seen("witness:b", 9), seen("witness:c", 7)];
         let party = PartyId::parse("insurer:131235").unwrap();
-        let found = Found { party, size: 10, root: Digest::of(b""), is_signed: Some(true), cosigned };
+        let found = Found {
+            origin: Origin::new(&Digest::of(b""), &party, 1),
+            epoch: Epoch { number: 1, after: None },
+            notes: Notes::default(),
+            leaves: BTreeMap::new(),
+            party,
+            size: 10,
+            root: Digest::of(b""),
+            is_signed: Some(true),
+            cosigned,
+        };
         assert_eq!([0, 1, 2, 3, 4].map(|quorum| found.quorum_size(quorum)), [10, 9, 7, 5, 0]);
+    }
+
+    #[test]
+    fn the_versions_that_are_missing_are_named() {
+        assert_eq!(gaps(&[1, 2, 3]), None);
+        assert!(gaps(&[1, 3]).unwrap().contains("第 2 版"));
+        assert!(gaps(&[2, 4, 8]).unwrap().contains("第 1、3、5〜7 版"));
+        assert!(gaps(&[u32::MAX]).unwrap().contains("第 1〜4294967294 版"));
     }
 }

@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use node::config::NodeConfig;
+use protocol::access_log::note::Noted;
 use protocol::cbor;
 use protocol::gate::Notice;
-use protocol::ledger::leaf::{LEAF_BYTES, Leaf};
+use protocol::ledger::leaf::{LEAF_BYTES, Leaf, Salt};
+use protocol::time::Timestamp;
 use serde_json::Value;
 
 use crate::files;
@@ -151,6 +155,44 @@ impl Line {
         serde_json::from_slice(&bytes).map_err(|error| error.to_string())
     }
 
+    /// How the open epoch of the ledger began; nothing while it is the first.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn opening(&self) -> Result<Option<Vec<u8>>, String> {
+        let told = self.get_json(&self.seated("/v1/ledger/opening?"))?;
+        let text = told.get("opening").and_then(Value::as_str);
+        text.map(|text| STANDARD.decode(text).map_err(|error| error.to_string())).transpose()
+    }
+
+    /// Everything the keeper noted in the open epoch of its own accord.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how, or that a note is none.
+    pub fn notes(&self) -> Result<Vec<Noted>, String> {
+        let (mut notes, mut from) = (Vec::new(), 0);
+        loop {
+            let told = self.get_json(&self.seated(&format!("/v1/ledger/notes?from={from}")))?;
+            let part = told.get("notes").and_then(Value::as_array).ok_or("notes")?;
+            for note in part {
+                notes.push(noted_of(note).ok_or_else(|| format!("a note is none: {note}"))?);
+            }
+            match told.get("next").and_then(Value::as_u64).filter(|next| *next > from) {
+                Some(next) => from = next,
+                None => return Ok(notes),
+            }
+        }
+    }
+
+    /// Has a credential stand in the ledger of the seat that issued it; its leaf.
+    ///
+    /// # Errors
+    /// A text saying which call failed and how.
+    pub fn note_credential(&self, credential: &[u8]) -> Result<u64, String> {
+        let told = self.post(&self.seated("/v1/ledger/credential?"), credential)?;
+        told.get("leaf").and_then(Value::as_u64).ok_or_else(|| format!("the credential was not taken: {told}"))
+    }
+
     /// Leaves `from..to`.
     ///
     /// # Errors
@@ -241,6 +283,18 @@ impl core::fmt::Debug for Line {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Line").field("api", &self.api).finish_non_exhaustive()
     }
+}
+
+/// A note as the node tells it.
+fn noted_of(told: &Value) -> Option<Noted> {
+    let bytes = |name: &str| STANDARD.decode(told.get(name)?.as_str()?).ok();
+    let number = |name: &str| told.get(name).and_then(Value::as_u64);
+    Some(Noted {
+        leaf: number("leaf")?,
+        at: Timestamp::from_unix_ms(number("at_ms")?),
+        note: cbor::decode(&bytes("note")?).ok()?,
+        salt: Salt::from_bytes(bytes("salt")?.try_into().ok()?),
+    })
 }
 
 /// The address in `http://127.0.0.1:8471`.

@@ -154,6 +154,16 @@ enum LedgerVerb {
         #[command(flatten)]
         rosters: RosterArgs,
     },
+    /// 本人に示された閲覧履歴が揃っているか、保険者の台帳と突き合わせる
+    History {
+        /// 閲覧履歴の回答 (tsunagi --json ask --history の出力)
+        #[arg(long)]
+        answer: PathBuf,
+        #[command(flatten)]
+        door: DoorArgs,
+        #[command(flatten)]
+        rosters: RosterArgs,
+    },
     /// 盗まれた鍵が触れたおそれのある照会を挙げる
     Affected {
         #[command(flatten)]
@@ -456,6 +466,12 @@ struct IssueArgs {
     /// 有効期間(時間、24 まで)
     #[arg(long, default_value_t = 24)]
     hours: u64,
+    /// 発行者のノードの設定。書き出す前に発行者の台帳に記す
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// そのノードでの発行者 (kind:number)。なければ最初の組織
+    #[arg(long, requires = "config")]
+    seat: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -538,12 +554,23 @@ fn run_ledger(verb: LedgerVerb) -> Result<Report, Trouble> {
             bar.finish_and_clear();
             report
         }
-        LedgerVerb::Receipt { answer, rosters } => ledger::receipt(&answer, &read_rosters(&rosters)?),
+        LedgerVerb::History { answer, door, rosters } => {
+            let rosters = read_rosters(&rosters)?;
+            let line = open(door)?;
+            let bar = indicatif::ProgressBar::new(0);
+            let report = ledger::history::history(&line, &answer, &rosters, &|done, all| {
+                bar.set_length(all);
+                bar.set_position(done);
+            });
+            bar.finish_and_clear();
+            report
+        }
+        LedgerVerb::Receipt { answer, rosters } => ledger::receipt::receipt(&answer, &read_rosters(&rosters)?),
         LedgerVerb::Affected { door, party, since } => {
             let usage = |trouble: Trouble| Trouble::new(Code::Usage, trouble.detail);
             let party = plan::party(&party).map_err(usage)?;
             let since = since.map(|day| plan::date(&day)).transpose().map_err(usage)?;
-            ledger::affected(&open(door)?, &party, since)
+            ledger::affected::affected(&open(door)?, &party, since)
         }
     }
 }
@@ -656,8 +683,11 @@ fn rotate(args: &RotateArgs, now: protocol::time::Timestamp) -> Result<Report, T
 
 fn run_credential(verb: CredentialVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {
     let issue = |args: IssueArgs, entry| {
-        let IssueArgs { issuer: IssuerArgs { issuer, rosters }, application, out, hours } = args;
-        credential::issue(&issuer, rosters.as_deref(), &application, entry, Span::from_h(hours), &out, now)
+        let IssueArgs { issuer: IssuerArgs { issuer, rosters }, application, out, hours, config, seat } = args;
+        let node = config.map(|config| Line::open(None, None, Some(&config))).transpose()?;
+        let node = node.map(|node| node.at_seat(seat));
+        let order = credential::Order { entry, life: Span::from_h(hours), out: &out, node: node.as_ref() };
+        credential::issue(&issuer, rosters.as_deref(), &application, &order, now)
     };
     match verb {
         CredentialVerb::Issue(args) => issue(args, credential::Entry::Enrolment),

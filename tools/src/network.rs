@@ -45,7 +45,8 @@ pub struct Founded {
     pub network: Digest,
     /// The folder of everything.
     pub folder: PathBuf,
-    /// Members' nodes in the order of the plan, then offices' and hospitals'. Issuers run none.
+    /// Members' nodes in the order of the plan, then offices' and hospitals'. Without those of issuers, which only keep
+    /// their ledgers: a network runs without them.
     pub nodes: Vec<Founding>,
 }
 
@@ -140,7 +141,7 @@ fn draft_nodes(plan: &Plan, out: &Path, dice: &mut dyn CryptoRng) -> Result<Vec<
         let secrets = seat::make(party.kind(), dice);
         files::make_folder(&folder.join("data"))?;
         seat::keep(&folder.join("keys"), credential::KEY_FILE, &secrets, dice)?;
-        let ports = if party.kind() == PartyKind::Issuer { ports } else { held.choose(plan.host, ports)? };
+        let ports = held.choose(plan.host, ports)?;
         drafts.push(Draft { party: party.clone(), name: name.clone(), folder, secrets, ports, bootstrap });
     }
     Ok(drafts)
@@ -247,7 +248,7 @@ fn write_nodes(
         peers.push(Peer { party: draft.party.clone(), addresses: addresses.to_vec() });
     }
     let mut nodes = Vec::new();
-    for (draft, own) in drafts.iter().zip(&peers).filter(|(draft, _)| draft.party.kind() != PartyKind::Issuer) {
+    for (draft, own) in drafts.iter().zip(&peers) {
         let others = drafts.iter().zip(&peers).filter(|(other, _)| other.bootstrap && other.party != draft.party);
         let mut bootstrap: Vec<Peer> = others.map(|(_, peer)| peer.clone()).collect();
         if bootstrap.is_empty() {
@@ -274,6 +275,9 @@ fn write_nodes(
         files::write_new(&config, text.to_toml().as_bytes(), 0o644)?;
         let token = Digest::from_bytes(*Secret::random(dice).expose());
         files::write_new(&token_file, format!("{token}\n").as_bytes(), 0o600)?;
+        if draft.party.kind() == PartyKind::Issuer {
+            continue;
+        }
         nodes.push(Founding {
             party: draft.party.clone(),
             folder: draft.folder.clone(),

@@ -189,6 +189,7 @@ fn a_member_s_keys_are_replaced_while_its_node_runs() {
     let head = protocol::ledger::checkpoint::SignedCheckpoint::parse(insurer.checkpoint().unwrap().as_bytes()).unwrap();
     let origin = protocol::requester::origin_of_member(&network, member);
     assert_eq!(member.log.len(), 1);
+    rosters_are_asked_for_by_their_numbers(folder, version);
     assert!(head.verify(&Real, &origin, member.log[0].as_bytes()).is_ok(), "signed with the new log key");
 
     // Sealing keys at once; what the office knew of before is sealed to the retired ones and opens.
@@ -313,6 +314,7 @@ const ROSTER: &str = "--roster net/authority/roster-000001.cbor";
 const WITNESS: &str = "witness-w-1";
 const INSURER: &str = "insurer-131235";
 const OFFICE: &str = "office-1370101238";
+const ISSUER: &str = "issuer-tokyo";
 
 /// The answer or report with its exit status, whatever that is.
 fn said(folder: &Path, words: &str) -> (i32, Value) {
@@ -399,6 +401,8 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
     receipts_hold_until_spoiled(folder, &answer, &refused);
     what_a_stolen_key_touched(folder, &answer);
     ledgers_are_verified(folder, &insurer);
+    a_history_is_whole(folder, &client);
+    a_receipt_of_another_epoch_is_pointed_to(folder, &office, &answer);
     let doctor = format!("doctor --config net/members/{OFFICE}/node.toml");
     assert_eq!(good(folder, &doctor)["ok"], true, "{}", text(folder, &doctor));
 
@@ -410,6 +414,7 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
         all.filter(|one| one["mark"] == "✗").map(|one| one["what"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!((status, faults(&found)), (1, vec!["接続先".to_owned()]), "{found}");
+    persons_keys_are_missed(folder);
     spoil(folder);
     let (status, found) = said(folder, &doctor);
     assert_eq!(
@@ -591,10 +596,135 @@ fn ledgers_are_verified(folder: &Path, insurer: &Line) {
     assert_eq!((&seen["signed"], &seen["size"]), (&json!(true), &json!(insurer.ledger_size().unwrap())));
     assert_eq!((&seen["quorum"], &seen["cosigned"][0]["witness"]), (&json!(1), &json!("witness:w-1")));
     assert!(seen["quorum_size"].as_u64() > Some(0));
+    assert_eq!((&seen["epoch"]["number"], &seen["epoch"]["after"]), (&json!(0), &Value::Null));
+    assert_eq!((&seen["notes"]["rosters"], &seen["missing_rosters"]), (&json!([]), &Value::Null));
     let (folder_of_another, _network) = founded();
     let other = folder_of_another.path().join("net/authority/roster-000001.cbor");
     let words = format!("ledger verify --config net/members/{INSURER}/node.toml --roster {}", other.display());
     assert_eq!(said(folder, &words).0, 1, "verified with another network's roster");
+}
+
+/// The ledger is signed with a key that only the newest roster names.
+fn rosters_are_asked_for_by_their_numbers(folder: &Path, newest: u32) {
+    let with = |versions: &mut dyn Iterator<Item = u32>| {
+        let rosters: String =
+            versions.map(|version| format!(" --roster net/authority/roster-{version}.cbor")).collect();
+        format!("ledger verify --config net/members/{INSURER}/node.toml{rosters}")
+    };
+    let (status, found) = said(folder, &with(&mut std::iter::once(1)));
+    assert_eq!((status, &found["missing_rosters"]), (1, &json!({"from": 2, "to": newest})), "{found}");
+    let told = text(folder, &with(&mut std::iter::once(1)));
+    assert!(told.contains("名簿が足りない") && told.contains(&format!("第 2〜{newest} 版")), "{told}");
+    let gap = with(&mut (1..=newest).filter(|version| *version != 3));
+    let output = tsunagi(folder, &gap);
+    let said_of_gap = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said_of_gap.contains("第 3 版がありません"), "{said_of_gap}");
+    let whole = with(&mut (1..=newest));
+    assert!(wait_until(LIMIT, || said(folder, &whole).0 == 0), "{}", said(folder, &whole).1);
+    let (_status, found) = said(folder, &whole);
+    let noted: Vec<u64> =
+        found["notes"]["rosters"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
+    assert_eq!(noted, (2..=u64::from(newest)).collect::<Vec<_>>(), "each from the leaf on that says so");
+}
+
+/// The person is shown who looked, and holds it against the whole ledger.
+fn a_history_is_whole(folder: &Path, client: &Invented) {
+    let ask = format!(
+        "ask --config net/members/{INSURER}/node.toml --staff desk-1 --job insured-person --purpose own-record \
+         --insurer 131235 --insured {} --history",
+        client.insured().expose()
+    );
+    let (status, answer) = said(folder, &ask);
+    assert_eq!(status, 0, "{answer}");
+    let check = |answer: &Value| {
+        std::fs::write(folder.join("history.json"), answer.to_string()).unwrap();
+        let config = format!("--config net/members/{INSURER}/node.toml");
+        said(folder, &format!("ledger history --answer history.json {config} {ROSTER}"))
+    };
+    let (status, found) = check(&answer);
+    let shown = answer["history"].as_array().unwrap().len();
+    assert_eq!((status, &found["steps"], &found["opened"]), (0, &json!(shown), &json!(shown)), "{found}");
+    assert_eq!(found["newest"], json!(shown), "this is the person's first day");
+    let mut shortened = answer;
+    shortened["history"].as_array_mut().unwrap().remove(0);
+    let (status, found) = check(&shortened);
+    assert_eq!((status, &found["ok"]), (1, &json!(false)), "{found}");
+}
+
+/// Reads a path of a running node's API: the status, and what it says.
+fn read_path(line: &Line, folder: &Path, member: &str, path: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let token = std::fs::read_to_string(folder.join("net/members").join(member).join("api-tokens")).unwrap();
+    let token = token.lines().find(|line| !line.starts_with('#')).unwrap().trim().to_owned();
+    let mut stream = std::net::TcpStream::connect(line.api()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+}
+
+fn a_receipt_of_another_epoch_is_pointed_to(folder: &Path, office: &Line, answer: &Value) {
+    let leaf = answer["receipt"]["leaf"].as_u64().unwrap();
+    let path = format!("/v1/ledger/receipt?party=insurer:131235&leaf={leaf}");
+    let read = |path: &str| read_path(office, folder, OFFICE, path);
+    assert_eq!(read(&path).0, 200);
+    let (status, told) = read(&format!("{path}&epoch=7"));
+    assert_eq!(status, 404, "{told}");
+    assert!(told.contains("TSG-1011") && told.contains("epoch=0"), "{told}");
+    let (status, told) = read(&path.replace(&format!("leaf={leaf}"), "leaf=999999"));
+    assert!(status == 404 && told.contains("TSG-1011") && told.contains("開いている時代 0"), "{told}");
+}
+
+/// The persons' keys were not put back, or an older copy was.
+fn persons_keys_are_missed(folder: &Path) {
+    let home = folder.join("net/members").join(INSURER);
+    let file = home.join("data/store/vault.keys");
+    let doctor = || {
+        let (_status, found) = said(folder, &format!("doctor --config net/members/{INSURER}/node.toml"));
+        let all = found["findings"].as_array().unwrap().iter();
+        all.filter(|one| one["what"] == "鍵庫").map(|one| one["mark"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let check = || {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_tsunagi"));
+        run.args(["run", "--check", "--config"]).arg(home.join("node.toml")).output().unwrap().status.code()
+    };
+    assert_eq!((doctor(), check()), (vec!["✓".to_owned()], Some(0)));
+    let keys = std::fs::read(&file).unwrap();
+    for older in [None, Some(&keys[..keys.len() / 2]), Some(&[][..])] {
+        std::fs::remove_file(&file).unwrap();
+        if let Some(older) = older {
+            std::fs::write(&file, older).unwrap();
+        }
+        assert_eq!((doctor(), check()), (vec!["✗".to_owned()], Some(78)), "{older:?}");
+        std::fs::write(&file, &keys).unwrap();
+    }
+    assert_eq!((doctor(), check()), (vec!["✓".to_owned()], Some(0)));
+}
+
+#[test]
+fn a_credential_stands_in_its_issuer_s_ledger_before_it_is_handed_out() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    join(folder, network, "office:1370101238", OWN_KEYS, "same");
+    let renew = format!("{} --config net/members/{ISSUER}/node.toml", to_issuer("renew", "same", "out.credential"));
+    assert_eq!(bad(folder, &renew), (69, "T0301".into()), "its node does not run");
+    let mut running = Running::default();
+    running.start(folder, WITNESS);
+    // Not settled before it met the witness, which it hears of from the insurer.
+    running.start(folder, INSURER);
+    running.start(folder, ISSUER);
+    let issued = good(folder, &renew);
+    assert_eq!(issued["leaf"], json!(0));
+    assert!(folder.join("out.credential").exists());
+    assert_eq!(good(folder, &renew)["leaf"], json!(1));
+    let verify = || said(folder, &format!("ledger verify --config net/members/{ISSUER}/node.toml {ROSTER}"));
+    assert!(wait_until(LIMIT, || verify().0 == 0), "{}", verify().1);
+    let (_status, found) = verify();
+    assert_eq!((&found["notes"]["credentials"], &found["signed"]), (&json!(2), &json!(true)), "{found}");
+    assert_eq!(good(folder, &to_issuer("renew", "same", "other.credential"))["leaf"], Value::Null);
 }
 
 /// Opens the keys to all, takes the port away, and leaves a roster that is not the network's.

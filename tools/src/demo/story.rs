@@ -390,7 +390,7 @@ fn everything_is_verified(stage: &mut Stage) -> Result<Step, String> {
     });
     let witnessed = if is_witnessed { "witnessed" } else { "not-witnessed" };
     let answer = stage.receipts.first().ok_or("no receipt was kept")?;
-    let receipt = ledger::check_receipt(answer, &stage.rosters());
+    let receipt = ledger::receipt::check_receipt(answer, &stage.rosters());
     let held = if receipt.is_ok() { "receipt-good" } else { "receipt-bad" };
     let seen = vec![
         format!("台帳 {good}/{} 冊、葉 {entries} 枚を計算し直した", ledgers.len()),
