@@ -169,8 +169,8 @@ impl Index for SledIndex {
                 let readers: Vec<_> = sends.map(|send| scope.spawn(move || read(send))).collect();
                 // Whoever wants no more hangs up, and the readers end.
                 let _wanted_all = receive.into_iter().all(see);
-                let read = readers.into_iter().map(ScopedJoinHandle::join);
-                read.map(|read| read.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+                let mut read = readers.into_iter().map(ScopedJoinHandle::join);
+                read.try_for_each(|read| read.unwrap_or_else(|panic| resume_unwind(panic)))
             })
         })
     }

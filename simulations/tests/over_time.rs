@@ -557,6 +557,8 @@ fn two_cosigned_beginnings_of_one_epoch_are_evidence_and_an_alarm_at_nodes_and_w
 /// What a host keeps of what it heard, in a row.
 fn heard(notice: &Notice) -> Vec<u8> {
     [&[0], cbor::encode(notice).as_slice()].concat()
+}
+
 /// The leaves whose receipts the city holds as evidence.
 fn returned(world: &World) -> Vec<u64> {
     let rows = world.rows(&party(CITY), table::RETURNED);

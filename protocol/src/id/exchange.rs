@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(draw(255, 1), draw(255, 1));
         assert_ne!(draw(255, 1), draw(255, 2));
         assert!(draw(255, 1) < draw(256, 2) && draw(255, 2) < draw(256, 1));
-        assert_eq!(draw(0x0102_0304_0506, 1).to_string()[..12], *"010203040506");
+        assert!(draw(0x0102_0304_0506, 1).to_string().starts_with("010203040506"));
     }
 
     proptest! {

@@ -81,9 +81,14 @@ pub(super) fn check(line: &Line, rosters: &Rosters, head: &Checkpoint, first: Op
 
 /// Of whoever is in no roster only this can be told: the first leaf names the epoch before.
 fn unsigned(number: u32, opening: &Opening, first: &Leaf) -> Result<Epoch, String> {
-    let previous = SignedCheckpoint::parse(&opening.previous).and_then(|note| note.claim());
-    let previous = previous.map_err(|error| format!("時代 {number} の始まり: {error}"))?;
-    if first.opens(Label::Request, &opening.salt, epoch::content(&previous, opening.kept)) {
+    let claimed = |note: &[u8]| {
+        let claimed = SignedCheckpoint::parse(note).and_then(|note| note.claim());
+        claimed.map_err(|error| format!("時代 {number} の始まり: {error}"))
+    };
+    let previous = claimed(&opening.previous)?;
+    let others = opening.others.iter().map(|other| Ok((claimed(&other.note)?, other.kept)));
+    let others = others.collect::<Result<Vec<_>, String>>()?;
+    if first.opens(Label::Request, &opening.salt, epoch::content(&previous, opening.kept, &others)) {
         let after = After { size: previous.size, kept: opening.kept, cosigned: None };
         Ok(Epoch { number, after: Some(after) })
     } else {
