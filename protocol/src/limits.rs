@@ -134,7 +134,9 @@ pub const ROW_BYTES_MAX: usize = 60 << 10;
 /// The most rows handed to the index at once.
 pub const ROWS_PER_APPLY_MAX: usize = 100;
 /// How many changed rows wait in memory before the index gets them; at most about twice as many do.
-pub const HELD_ROWS_MAX: usize = 2048;
+pub const HELD_ROWS_MAX: usize = 8192;
+/// How long they may be together, keys and values, in bytes; at most about twice that and one commit.
+pub const HELD_BYTES_MAX: usize = 8 << 20;
 /// How many rows read of late are remembered; at most twice as many are.
 pub const RECENT_ROWS_MAX: usize = 4096;
 /// How long they may be together, keys and values, in bytes; at most twice that and one row.
