@@ -547,8 +547,8 @@ impl World {
             self.by_peer.insert(*peer, party.clone());
         }
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
-        let notices = protocol::host::remembered_notices(SEAT, &store, now, &mut dice)?;
-        host.recall(protocol::host::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
+        let notices = protocol::host::heard::remembered_notices(SEAT, &store, now, &mut dice)?;
+        host.recall(protocol::host::heard::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
         self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
         for notice in notices {
             self.push(0, party, Input::Notice(notice));
