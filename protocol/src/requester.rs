@@ -5,45 +5,37 @@
 //! receipt, writes its own leaf. Deadlines and retries are here and nowhere else. Never sees another
 //! seat's keys.
 
+mod answers;
 mod over_time;
 mod resume;
+mod sending;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::access_log::{self, Decision};
 use crate::batch::Batch;
-use crate::binding::Binding;
-use crate::cbor;
-use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
 use crate::code::purpose::Purpose;
 use crate::digest::Digest;
-use crate::envelope::Header;
 use crate::gate::{Condition, Gate};
 use crate::id::exchange::ExchangeId;
 use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
 use crate::id::party::{PartyId, PartyKind};
-use crate::key::{KeyId, KeyUse, PublicKey};
-use crate::ledger::checkpoint::CheckpointError;
-use crate::ledger::leaf::LeafKind;
+use crate::key::{KeyId, PublicKey};
 use crate::ledger::origin::Origin;
-use crate::ledger::proof::{EvidenceError, VerifiedNotes};
+use crate::ledger::proof::VerifiedNotes;
 use crate::limits;
 use crate::machine::{
-    Accepted, Action, AnswerError, Answered, Ask, AskId, Count, Draft, Drafted, Ending, Event, Failure, KnownNote,
-    Outbox, Pending, Reuse, Unblinding, Wish, Work,
+    Action, AnswerError, Ask, AskId, Count, Ending, Event, Failure, KnownNote, Outbox, Pending, Reuse, Wish, Work,
 };
-use crate::message::{Outcome, Points, Question, Reading, Request, Seen, Staff};
+use crate::message::{Points, Question, Reading, Request, Staff};
 use crate::primitives::{Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
-use crate::receipts;
 use crate::roster::Member;
 use crate::store::{Key, Seat, StoreError};
 use crate::table;
 use crate::time::{Span, Steady};
-use crate::vault::Label;
 use crate::wall::Reliance;
 
 /// What a requester needs to know of itself.
@@ -383,327 +375,9 @@ impl Requester {
         self.begin(id, &member.party.clone(), question, gate, batch, out)
     }
 
-    /// Makes a request and hands it to a worker to be signed and sealed.
-    fn begin(
-        &mut self,
-        id: AskId,
-        to: &PartyId,
-        question: Question,
-        gate: &Gate,
-        batch: &mut Batch<'_>,
-        out: &mut Outbox,
-    ) -> Result<(), StoreError> {
-        let Some(open) = self.asks.get(&id) else { return Ok(()) };
-        let staff = staff_for(&question, &open.ask.staff);
-        let caller = Caller { ask: id, staff, purpose: open.ask.purpose, ends: None };
-        self.launch(caller, to, question, gate, batch, out).map(drop)
-    }
-
-    /// The same for whoever calls; the exchange, unless it ended at once.
-    fn launch(
-        &mut self,
-        caller: Caller,
-        to: &PartyId,
-        question: Question,
-        gate: &Gate,
-        batch: &mut Batch<'_>,
-        out: &mut Outbox,
-    ) -> Result<Option<ExchangeId>, StoreError> {
-        let now = batch.now();
-        let exchange = ExchangeId::draw(batch.now().wall, batch.dice());
-        let named = self.head(to, gate, batch)?;
-        let Caller { ask: id, staff, purpose, ends } = caller;
-        let request = Request {
-            sender: self.identity.party.clone(),
-            recipient: to.clone(),
-            exchange,
-            issued: now.wall,
-            expires: now.wall.plus(self.identity.life.min(limits::REQUEST_LIFE)),
-            credential: self.identity.credential.as_deref().map(Digest::of),
-            roster: gate.roster().version,
-            seen: named.as_ref().map(|note| Seen {
-                origin: note.checkpoint.origin.to_string(),
-                size: note.checkpoint.size,
-                root: note.checkpoint.root,
-            }),
-            staff,
-            purpose,
-            question: question.clone(),
-        };
-        if !request.is_within_bounds() {
-            self.fail(id, Failure::Malformed, out);
-            return Ok(None);
-        }
-        let suite = self.identity.suite.max(gate.roster().suite_min);
-        let sealing = gate.statement(to, now.wall).and_then(|said| said.sealing_key(suite, gate.roster().suite_min));
-        let Some(sealing) = sealing else {
-            self.fail(id, Failure::Unreachable(to.clone()), out);
-            return Ok(None);
-        };
-        let sealing_key = sealing.id();
-        let header = Header {
-            network: gate.network(),
-            suite,
-            sender: self.identity.party.clone(),
-            recipient: to.clone(),
-            signing_key: self.identity.signing_public.id(KeyUse::Signing),
-            sealing_key,
-            enc: Vec::new(),
-            nonce: [0; 16],
-        };
-        let draft = Draft {
-            exchange,
-            request: cbor::encode(&request),
-            header,
-            sealing: sealing.public.clone(),
-            signing: Arc::clone(&self.identity.signing),
-            reuse: self.reusable(to, (sealing_key, self.identity.signing_public), now.steady),
-        };
-        let keys = (sealing_key, self.identity.signing_public);
-        let again = now.steady.plus(limits::ATTEMPT_LIMIT);
-        let (to, sent, unsigned) = (to.clone(), None, None);
-        let open =
-            OpenExchange { ask: id, to, question, request, named, keys: Some(keys), sent, unsigned, again, ends };
-        self.exchanges.insert(exchange, open);
-        self.expect(again);
-        out.act(Action::Work(self.identity.seat, Box::new(Work::SealRequest(Box::new(draft)))));
-        Ok(Some(exchange))
-    }
-
-    /// The newest verified checkpoint of a member's open epoch.
-    fn head(&mut self, to: &PartyId, gate: &Gate, batch: &Batch<'_>) -> Result<Option<Arc<KnownNote>>, StoreError> {
-        let Some(origin) = gate.roster().member(to).map(|member| gate.origin(member)) else { return Ok(None) };
-        if !self.heads.contains_key(to)
-            && let Some(bytes) = batch.get(&head_key(batch.seat(), to))?
-            && let Some(note) = KnownNote::from_own_store(&bytes)
-        {
-            self.heads.insert(to.clone(), Arc::new(note));
-        }
-        let known = self.heads.get(to).filter(|note| note.checkpoint.origin == origin).map(Arc::clone);
-        // Of an epoch nothing was verified of yet, its beginning was.
-        Ok(known.or_else(|| {
-            let begun = gate.opening(to)?.first_note.as_bytes();
-            KnownNote::from_own_store(begun).map(Arc::new)
-        }))
-    }
-
-    /// An encapsulation of the same two keys that is neither too old nor used too often.
-    fn reusable(&mut self, to: &PartyId, keys: (KeyId, PublicKey), now: Steady) -> Option<Reuse> {
-        if self.identity.fresh_encapsulations {
-            return None;
-        }
-        let channel = self.channels.get_mut(to)?;
-        let usable = channel.keys == keys
-            && now.since(channel.since) < limits::ENCAPSULATION_LIFE.minus(limits::SKEW)
-            && channel.messages < limits::ENCAPSULATION_MESSAGES_MAX;
-        if !usable {
-            self.channels.remove(to);
-            return None;
-        }
-        channel.messages = channel.messages.saturating_add(1);
-        Some(channel.reuse.clone())
-    }
-
-    /// Keeps the bytes and what opens the answer, durably, and sends.
-    fn sealed(
-        &mut self,
-        exchange: ExchangeId,
-        drafted: Drafted,
-        gate: &Gate,
-        batch: &mut Batch<'_>,
-        out: &mut Outbox,
-    ) -> Result<(), StoreError> {
-        let Some(open) = self.exchanges.get_mut(&exchange) else { return Ok(()) };
-        let now = batch.now();
-        let Some(member) = gate.roster().member(&open.to) else {
-            let failure = Failure::Unreachable(open.to.clone());
-            return self.end_exchange(exchange, failure, batch, out);
-        };
-        let Drafted { outgoing, reuse, is_fresh } = drafted;
-        let row = resume::AskRow::new(&open.request, &outgoing.bytes, &outgoing.answer_secret, now.wall);
-        match row.keep(&exchange, batch) {
-            // Our own question is too long to be kept: no fault of the store.
-            Err(StoreError::TooLong) => return self.end_exchange(exchange, Failure::Malformed, batch, out),
-            kept => kept?,
-        }
-        let notes = self.notes.entry(open.to.clone()).or_insert_with(|| Arc::new(VerifiedNotes::new(NOTES_MAX)));
-        let pending = Pending {
-            exchange,
-            request: outgoing.digest,
-            responder: open.to.clone(),
-            origin: gate.origin(member),
-            logs: member.log.clone(),
-            named: open.named.as_ref().map(|note| note.checkpoint.clone()),
-            notes: Arc::clone(notes),
-            secret: outgoing.answer_secret,
-            asked: now.wall,
-        };
-        open.sent = Some(Sent { bytes: outgoing.bytes.clone(), pending: Arc::new(pending) });
-        let again = now.steady.plus(limits::ATTEMPT_LIMIT);
-        open.again = again;
-        let (seat, to) = (self.identity.seat, open.to.clone());
-        // One that was used before is worn by as much: only a fresh one is remembered.
-        if let Some(keys) = open.keys
-            && is_fresh
-            && !self.identity.fresh_encapsulations
-            && !self.channels.contains_key(&to)
-        {
-            self.channels.insert(to.clone(), Channel { reuse, keys, since: now.steady, messages: 1 });
-        }
-        out.act(Action::Transmit { seat, to, exchange, bytes: outgoing.bytes });
-        self.expect(again);
-        Ok(())
-    }
-
     /// Something becomes due then.
     fn expect(&mut self, at: Steady) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
-    }
-
-    /// Writes our own leaf about a believed answer and goes on.
-    fn answered(
-        &mut self,
-        exchange: ExchangeId,
-        accepted: Accepted,
-        gate: &Gate,
-        batch: &mut Batch<'_>,
-        out: &mut Outbox,
-    ) -> Result<(), StoreError> {
-        let Some(open) = self.exchanges.remove(&exchange) else { return Ok(()) };
-        let Some(sent) = open.sent else { return Ok(()) };
-        batch.put(ask_key(batch.seat(), &exchange), None)?;
-        self.remember_head(&open.to, &accepted.note, batch)?;
-        let own_leaf = self.enter_own(&open.request, &sent.pending, &accepted, gate, batch)?;
-        let head = &accepted.note.checkpoint;
-        receipts::keep(batch, &head.origin, accepted.leaf, &accepted.evidence, own_leaf)?;
-        self.note_unwitnessed(head, gate, batch)?;
-        let is_unwitnessed = self.is_unwitnessed(head);
-        match (open.question, accepted.body.outcome) {
-            (Question::Evaluate(_), Outcome::Evaluated(points, proof)) => {
-                self.uncover(open.ask, &open.to, &points, &proof, gate, out);
-                Ok(())
-            }
-            (Question::LookUp(_), Outcome::Entries(entries)) => {
-                let Some(ask) = self.asks.get_mut(&open.ask) else { return Ok(()) };
-                let found = ask.pseudonym.as_ref().map(|pseudonym| Binding::open_all(pseudonym, &entries));
-                let Some(home) = found.and_then(|found| found.into_iter().next()) else {
-                    self.fail(open.ask, Failure::NoHome, out);
-                    return Ok(());
-                };
-                let handle = Digest::of(ask.ask.person.expose().as_bytes());
-                self.homes.insert(handle, (home.insurer, batch.now().steady));
-                self.read_from(open.ask, &home.insurer, gate, batch, out)
-            }
-            (Question::Resubmit(list), outcome) => {
-                let is_held = matches!(outcome, Outcome::Held(_));
-                self.given_back(&open.to, &list, is_held, batch, out)
-            }
-            (_question, outcome) => {
-                let answered = Answered {
-                    exchange,
-                    request: sent.pending.request,
-                    body: accepted.body_bytes,
-                    outcome,
-                    responder: open.to,
-                    evidence: accepted.evidence,
-                    leaf: accepted.leaf,
-                    own_leaf,
-                    is_unwitnessed,
-                };
-                if self.asks.remove(&open.ask).is_some() {
-                    out.count(Count::AskAnswered);
-                    tell(out, open.ask, Ending::Answered(Box::new(answered)));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn remember_head(&mut self, to: &PartyId, note: &Arc<KnownNote>, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let is_newer = self.heads.get(to).is_none_or(|known| {
-            known.checkpoint.origin != note.checkpoint.origin || known.checkpoint.size < note.checkpoint.size
-        });
-        if is_newer {
-            self.heads.insert(to.clone(), Arc::clone(note));
-            batch.put(head_key(batch.seat(), to), Some(note.bytes.clone()))?;
-        }
-        Ok(())
-    }
-
-    /// Our own leaf names the answer and the checkpoint it was proven under, so that every ledger is anchored
-    /// in many.
-    fn enter_own(
-        &self,
-        request: &Request,
-        pending: &Pending,
-        accepted: &Accepted,
-        gate: &Gate,
-        batch: &mut Batch<'_>,
-    ) -> Result<u64, StoreError> {
-        let (person, kinds) = match &request.question {
-            Question::Read(reading) => (Some(&reading.person), reading.kinds.clone()),
-            Question::History(person) => (Some(person), Vec::new()),
-            Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
-                (None, Vec::new())
-            }
-        };
-        let label = person.map_or(Label::GENERAL, |person| access_log::label(&self.identity.label, person));
-        let checkpoint = &accepted.note.checkpoint;
-        let decision = Decision {
-            refusal: None,
-            party: pending.responder.clone(),
-            signing_key: self.identity.signing_public.id(KeyUse::Signing),
-            staff: request.staff.id.clone(),
-            job: request.staff.job,
-            purpose: request.purpose,
-            kinds,
-            policy: accepted.body.policy,
-            roster: gate.roster().version,
-            list: 0,
-            emergency: false,
-            versions: Vec::new(),
-            groups: FieldGroups::EMPTY,
-            reasons: vec![format!("{} {} {}", checkpoint.origin, checkpoint.size, checkpoint.root)],
-        };
-        let answer = Digest::of(&accepted.body_bytes);
-        let (entry, _salts) = access_log::enter(batch, LeafKind::Asked, label, pending.request, answer, decision)?;
-        Ok(entry.index())
-    }
-
-    fn uncover(
-        &mut self,
-        id: AskId,
-        evaluator: &PartyId,
-        points: &[minicbor::bytes::ByteArray<32>],
-        proof: &minicbor::bytes::ByteArray<64>,
-        gate: &Gate,
-        out: &mut Outbox,
-    ) {
-        let public = gate.roster().member(evaluator).and_then(|member| member.oblivious);
-        let Some(open) = self.asks.get_mut(&id) else { return };
-        let (Some(public), Some(blinds), Some(point)) = (public, open.blinds.take(), points.first()) else {
-            self.fail(id, Failure::NotBelieved(AnswerError::Evaluation), out);
-            return;
-        };
-        let input = pseudonym::input(&open.ask.person);
-        let unblinding = Unblinding { public, input, blinds, evaluated: **point, proof: **proof };
-        out.act(Action::Work(self.identity.seat, Box::new(Work::Unblind(id, Box::new(unblinding)))));
-    }
-
-    /// Our roster is newer than the one we asked under, and no longer names the log key: the member hears of
-    /// the newer one meanwhile and signs the same leaf with its new key. Once for each roster.
-    fn asks_again(&mut self, exchange: ExchangeId, error: AnswerError, gate: &Gate, batch: &Batch<'_>) -> bool {
-        let unsigned = AnswerError::Receipt(EvidenceError::Checkpoint(CheckpointError::Unsigned));
-        let version = gate.roster().version;
-        let Some(open) = self.exchanges.get_mut(&exchange).filter(|_open| error == unsigned) else { return false };
-        if version <= open.request.roster || open.unsigned == Some(version) {
-            return false;
-        }
-        open.unsigned = Some(version);
-        let again = batch.now().steady.plus(LOST_AGAIN);
-        open.again = again;
-        self.expect(again);
-        true
     }
 
     fn wait(&mut self, exchange: ExchangeId, span: Span, batch: &Batch<'_>) {

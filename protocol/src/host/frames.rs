@@ -134,7 +134,7 @@ impl Host {
         }
     }
 
-    pub(super) fn prepare(&mut self, connection: u64, bytes: &[u8], now: Now) -> Result<(Seat, Sealed), Drop> {
+    fn prepare(&mut self, connection: u64, bytes: &[u8], now: Now) -> Result<(Seat, Sealed), Drop> {
         let envelope = Envelope::parse(bytes).map_err(|_error| Drop::MalformedEnvelope)?;
         let header = envelope.header();
         if header.network != self.gate.network() {
@@ -159,12 +159,7 @@ impl Host {
         Ok((seat, Sealed { envelope, standing, before, generation: self.gate.generation(), opener }))
     }
 
-    pub(super) fn standing(
-        &self,
-        connection: u64,
-        sender: &PartyId,
-        now: Now,
-    ) -> Option<(Arc<Standing>, Option<Arc<Standing>>)> {
+    fn standing(&self, connection: u64, sender: &PartyId, now: Now) -> Option<(Arc<Standing>, Option<Arc<Standing>>)> {
         if connection == crate::machine::Route::OWN {
             let office = self.offices.get(self.seats.get(sender)?)?;
             let credential = office.requester.identity().credential.as_deref();
@@ -176,12 +171,7 @@ impl Host {
     }
 
     /// The channel of an encapsulation seen before, counted against its bounds.
-    pub(super) fn remembered(
-        &mut self,
-        sender: &PartyId,
-        name: Digest,
-        now: Steady,
-    ) -> Result<Option<Arc<dyn Channel>>, Drop> {
+    fn remembered(&mut self, sender: &PartyId, name: Digest, now: Steady) -> Result<Option<Arc<dyn Channel>>, Drop> {
         let contexts = self.contexts.entry(sender.clone()).or_default();
         if let Some(context) = contexts.iter_mut().find(|context| context.name == name) {
             context.messages = context.messages.saturating_add(1);
@@ -196,7 +186,7 @@ impl Host {
         Ok(None)
     }
 
-    pub(super) fn answer(&mut self, connection: u64, id: u64, bytes: Vec<u8>, now: Steady, out: &mut Vec<Effect>) {
+    fn answer(&mut self, connection: u64, id: u64, bytes: Vec<u8>, now: Steady, out: &mut Vec<Effect>) {
         let Some(waiting) = self.take_waiting(connection, id, now, out) else { return };
         let gate = Arc::clone(&self.gate);
         let pending = self.offices.get_mut(&waiting.seat).and_then(|office| {
@@ -209,7 +199,7 @@ impl Host {
         }
     }
 
-    pub(super) fn cosign(
+    fn cosign(
         &self,
         connection: u64,
         number: u64,
@@ -277,7 +267,7 @@ impl Host {
         }
     }
 
-    pub(super) fn opened_one(&mut self, sender: &PartyId) {
+    fn opened_one(&mut self, sender: &PartyId) {
         if let Some(opening) = self.opening.get_mut(sender) {
             *opening = opening.saturating_sub(1);
             if *opening == 0 {

@@ -4,12 +4,14 @@
 use rand_core::CryptoRng;
 
 use crate::batch::Batch;
+use crate::cbor;
 use crate::gate::Notice;
+use crate::limits;
 use crate::store::staged::Staged;
 use crate::store::{Key, Position, Roll, Seat, Store, StoreError};
 use crate::succession::{SEEN_MAX, Seen};
+use crate::table;
 use crate::time::Now;
-use crate::{cbor, limits, table};
 
 /// What the host whose first seat is `seat` remembers of credentials.
 ///

@@ -171,7 +171,7 @@ impl Host {
     }
 
     /// Presents a seat on a connection, unless it is waiting for the answer to that already.
-    pub(super) fn hello(&mut self, connection: u64, seat: Seat, out: &mut Vec<Effect>) {
+    fn hello(&mut self, connection: u64, seat: Seat, out: &mut Vec<Effect>) {
         let (Some(link), Some(office)) = (self.links.get_mut(&connection), self.offices.get(&seat)) else { return };
         if link.hellos.values().any(|waiting| *waiting == seat) {
             return;
@@ -182,7 +182,7 @@ impl Host {
         send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
     }
 
-    pub(super) fn wait_for(
+    fn wait_for(
         &mut self,
         seat: Seat,
         exchange: ExchangeId,
@@ -262,14 +262,7 @@ impl Host {
         None
     }
 
-    pub(super) fn post(
-        &mut self,
-        seat: Seat,
-        exchange: ExchangeId,
-        parcel: Parcel,
-        connection: u64,
-        out: &mut Vec<Effect>,
-    ) {
+    fn post(&mut self, seat: Seat, exchange: ExchangeId, parcel: Parcel, connection: u64, out: &mut Vec<Effect>) {
         let frame = match parcel {
             Parcel::Request(bytes) => {
                 let id = self.wait_for(seat, exchange, connection, None);

@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn few_long_rows_are_as_many_as_many_short_ones() {
         let index = Rows::default();
-        let mut held = Held::new(Box::new(index.clone()), 0);
+        let mut held = Held::new(Box::new(index), 0);
         let long = vec![7; 60 << 10];
         for (number, sequence) in (0..1000_u16).zip(1..) {
             commit(&mut held, &number.to_be_bytes(), Some(&long), sequence);
