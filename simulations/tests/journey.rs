@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "shared/town.rs"]
+mod town;
+
 use std::sync::{Arc, Mutex};
 
 use protocol::binding::Binding;
@@ -17,27 +20,31 @@ use protocol::id::handle::Handle;
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
-use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::SignedCheckpoint;
 use protocol::limits;
-use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
+use protocol::machine::{Ask, AskId, Ending, Failure, Wish};
 use protocol::message::{Outcome, Staff};
 use protocol::primitives::{Real, Suite};
 use protocol::record::disclosure::Content;
-use protocol::record::forms;
 use protocol::refusal::Told;
 use protocol::store::Seat;
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
+use town::{CITY, CLIENT, PLANNER, TOWN, answered, care, line, line_of, reading, record, tie};
 
-const CITY: &str = "insurer:131235";
-const TOWN: &str = "insurer:122069";
-const PLANNER: &str = "office:1370101238";
 const HELPERS: &str = "office:1470100015";
 const HOSPITAL: &str = "hospital:1312300450";
-const CLIENT: &str = "131235:0000012345";
 const MEDICAL: &str = "39131008::12345678:";
+
+/// The client, known to the hospital by another number, with two records and two ties.
+fn client() -> String {
+    line_of(
+        &[tie(PLANNER, "care-planning"), tie(HELPERS, "service")],
+        &[record(RecordKind::CertificationResult, "a"), record(RecordKind::CertificationSurvey, "b")],
+        Some(MEDICAL),
+    )
+}
 
 fn plan() -> Plan {
     let service = |code: &str| vec![ServiceKind::parse(code).unwrap()];
@@ -49,48 +56,12 @@ fn plan() -> Plan {
 
 fn world(seed: u64) -> World {
     let mut world = World::new(seed, &plan(), Suite::XWing, Arc::new(Real)).unwrap();
-    assert_eq!(world.import(&party(CITY), &line()), Some(Ok(2)));
+    assert_eq!(world.import(&party(CITY), &client()), Some(Ok(2)));
     world
-}
-
-fn line() -> String {
-    let record = |kind: RecordKind, id: &str| {
-        let content: serde_json::Value = serde_json::from_str(forms::form(kind).example).unwrap();
-        serde_json::json!({"kind": kind.as_str(), "id": id.repeat(32), "number": 1, "valid_from": "2025-01-01",
-            "valid_to": null, "status": "final", "supersedes": null, "content": content})
-    };
-    let tie = |party: &str, nature: &str| serde_json::json!({"party": party, "nature": nature, "from": "2025-01-01", "until": null});
-    serde_json::json!({
-        "insurer": "131235", "insured": "0000012345", "medical": MEDICAL, "protection": null,
-        "consents": [{"taken_by": CITY, "on": "2025-01-01", "withdrawn": null}],
-        "relationships": [tie(PLANNER, "care-planning"), tie(HELPERS, "service")],
-        "records": [record(RecordKind::CertificationResult, "a"), record(RecordKind::CertificationSurvey, "b")],
-    })
-    .to_string()
-}
-
-fn care(text: &str) -> Handle {
-    Handle::Care(PersonId::parse(text).unwrap())
-}
-
-fn reading(person: Handle, kinds: &[RecordKind]) -> Ask {
-    Ask {
-        staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
-        purpose: Purpose::CarePlanning,
-        person,
-        wish: Wish::Records { kinds: kinds.to_vec(), valid_on: None, known_at: None },
-    }
 }
 
 fn survey() -> Ask {
     reading(care(CLIENT), &[RecordKind::CertificationResult, RecordKind::CertificationSurvey])
-}
-
-fn answered(ending: Option<Ending>) -> Answered {
-    match ending {
-        Some(Ending::Answered(answered)) => *answered,
-        other => panic!("not answered: {other:?}"),
-    }
 }
 
 #[test]
@@ -376,7 +347,7 @@ fn an_import_keeps_no_guess() {
     let mut world = world(15);
     let city = party(CITY);
     let bad = |change: &dyn Fn(&mut serde_json::Value)| {
-        let mut value: serde_json::Value = serde_json::from_str(&line()).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&client()).unwrap();
         change(&mut value);
         value.to_string()
     };
@@ -394,7 +365,7 @@ fn an_import_keeps_no_guess() {
         let told = world.import(&city, &lines);
         assert!(matches!(told, Some(Err(_))), "{told:?} for {lines:.300}");
     }
-    assert_eq!(world.import(&city, &line()), Some(Ok(0)), "what is there already is not kept again");
+    assert_eq!(world.import(&city, &client()), Some(Ok(0)), "what is there already is not kept again");
     let untied = bad(&|value| value["relationships"] = serde_json::json!([]));
     assert_eq!(world.import(&city, &untied), Some(Ok(0)));
     assert_eq!(answered(world.ask(&party(PLANNER), survey())).outcome, Outcome::Refused(Told::NotPermitted));

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "shared/town.rs"]
+mod town;
+
 use std::sync::Arc;
 
 use protocol::access_log::note::{Author, Note, Noted};
@@ -23,11 +26,10 @@ use protocol::id::person::PersonId;
 use protocol::key::{KeyId, KeyUse};
 use protocol::ledger::leaf::{Label as Commitment, Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
-use protocol::machine::{Answered, Ask, Ending, Wish};
+use protocol::machine::{Ask, Wish};
 use protocol::message::{Access, Outcome, Staff};
 use protocol::noting::Noting;
 use protocol::primitives::{Real, Secret, Suite};
-use protocol::record::forms;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Signer, Store, StoreSecret};
 use protocol::time::{Now, Span, Steady, Timestamp};
@@ -37,12 +39,9 @@ use simulations::founding::{Founding, Plan, party};
 use simulations::index::FalseIndex;
 use simulations::seed;
 use simulations::world::World;
+use town::{CITY, CLIENT, PLANNER, WITNESS, answered, line};
 
-const CITY: &str = "insurer:131235";
-const WITNESS: &str = "witness:1";
 const ISSUER: &str = "issuer:1";
-const PLANNER: &str = "office:1370101238";
-const CLIENT: &str = "131235:0000012345";
 const STRANGER: &str = "131235:0000099999";
 /// From when the world begins, in the afternoon, past midnight in Japan.
 const PAST_MIDNIGHT: Span = Span::from_h(8);
@@ -55,18 +54,6 @@ fn world(seed: u64) -> World {
     world
 }
 
-fn line() -> String {
-    let content: serde_json::Value =
-        serde_json::from_str(forms::form(RecordKind::CertificationResult).example).unwrap();
-    let tie = serde_json::json!({"party": PLANNER, "nature": "care-planning", "from": "2025-01-01", "until": null});
-    let record = serde_json::json!({"kind": RecordKind::CertificationResult.as_str(), "id": "a".repeat(32),
-        "number": 1, "valid_from": "2025-01-01", "valid_to": null, "status": "final", "supersedes": null,
-        "content": content});
-    serde_json::json!({"insurer": "131235", "insured": "0000012345", "medical": null, "protection": null,
-        "consents": [], "relationships": [tie], "records": [record]})
-    .to_string()
-}
-
 fn ask(person: &str, wish: Wish, job: Job, purpose: Purpose) -> Ask {
     let staff = Staff { id: "somebody".into(), job, proof: None };
     Ask { staff, purpose, person: Handle::Care(PersonId::parse(person).unwrap()), wish }
@@ -77,13 +64,6 @@ fn look(world: &mut World, person: &str) {
     let wish = Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None };
     let ending = world.ask(&party(PLANNER), ask(person, wish, Job::CareManager, Purpose::CarePlanning));
     answered(ending);
-}
-
-fn answered(ending: Option<Ending>) -> Answered {
-    match ending {
-        Some(Ending::Answered(answered)) => *answered,
-        other => panic!("not answered: {other:?}"),
-    }
 }
 
 /// A history as the person is shown it, with the leaf of the answer and all leaves of the keeper.

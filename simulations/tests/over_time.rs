@@ -2,30 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "shared/town.rs"]
+mod town;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::cbor;
-use protocol::code::job::Job;
-use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
 use protocol::digest::Digest;
 use protocol::frame::{self, Frame};
 use protocol::gate::Notice;
 use protocol::host::Input;
-use protocol::id::handle::Handle;
-use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::{Checkpoint, SIGNATURES_MAX, SignatureLine, SignedCheckpoint};
 use protocol::ledger::cosignature;
 use protocol::ledger::epoch::{self, Opening};
 use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::limits;
-use protocol::machine::{Answered, Ask, AskId, Ending, Failure, Wish};
-use protocol::message::{Body, Outcome, Staff};
+use protocol::machine::{Answered, AskId, Ending, Failure, Wish};
+use protocol::message::{Body, Outcome};
 use protocol::primitives::{Real, Suite};
 use protocol::receipts::Returned;
-use protocol::record::forms;
 use protocol::refusal::Told;
 use protocol::store::Seat;
 use protocol::table;
@@ -33,11 +31,7 @@ use protocol::time::Span;
 use protocol::witness;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
-
-const CITY: &str = "insurer:131235";
-const WITNESS: &str = "witness:1";
-const PLANNER: &str = "office:1370101238";
-const CLIENT: &str = "131235:0000012345";
+use town::{CITY, PLANNER, WITNESS, answered, line, result};
 
 const DIRECTORY: &str = "directory:1";
 /// Three, of which two are a quorum.
@@ -54,35 +48,6 @@ fn world_with(seed: u64, witnesses: &[&str]) -> World {
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
     world
-}
-
-fn line() -> String {
-    let content: serde_json::Value =
-        serde_json::from_str(forms::form(RecordKind::CertificationResult).example).unwrap();
-    let tie = serde_json::json!({"party": PLANNER, "nature": "care-planning", "from": "2025-01-01", "until": null});
-    let consent = serde_json::json!({"taken_by": CITY, "on": "2025-01-01", "withdrawn": null});
-    let record = serde_json::json!({"kind": RecordKind::CertificationResult.as_str(), "id": "a".repeat(32),
-        "number": 1, "valid_from": "2025-01-01", "valid_to": null, "status": "final", "supersedes": null,
-        "content": content});
-    serde_json::json!({"insurer": "131235", "insured": "0000012345", "medical": null, "protection": null,
-        "consents": [consent], "relationships": [tie], "records": [record]})
-    .to_string()
-}
-
-fn result() -> Ask {
-    Ask {
-        staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
-        purpose: Purpose::CarePlanning,
-        person: Handle::Care(PersonId::parse(CLIENT).unwrap()),
-        wish: Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None },
-    }
-}
-
-fn answered(ending: Option<Ending>) -> Answered {
-    match ending {
-        Some(Ending::Answered(answered)) => *answered,
-        other => panic!("not answered: {other:?}"),
-    }
 }
 
 /// Loses every frame for which `lost` says so.

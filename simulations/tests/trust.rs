@@ -1,11 +1,11 @@
 //! Trust over time, through the network: rosters and lists that some have and others not yet.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "shared/town.rs"]
+mod town;
 
 use std::sync::{Arc, Mutex};
 
-use protocol::code::job::Job;
-use protocol::code::purpose::Purpose;
-use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
 use protocol::credential::{Credential, CredentialError};
 use protocol::digest::Digest;
@@ -13,30 +13,22 @@ use protocol::envelope::Envelope;
 use protocol::frame::{self, Frame};
 use protocol::gate::{NotAdmitted, Notice, Presentation};
 use protocol::host::{Drop, Input};
-use protocol::id::handle::Handle;
-use protocol::id::person::PersonId;
 use protocol::key::{KeyId, PublicKey};
 use protocol::ledger::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use protocol::ledger::leaf::LeafKind;
 use protocol::ledger::origin::Origin;
 use protocol::ledger::proof::EvidenceError;
 use protocol::limits;
-use protocol::machine::{AnswerError, Answered, Ask, AskId, Ending, Failure, Wish};
-use protocol::message::{Outcome, Staff};
+use protocol::machine::{AnswerError, Answered, AskId, Ending, Failure};
+use protocol::message::Outcome;
 use protocol::primitives::{Primitives as _, Real, Secret, Suite};
-use protocol::record::forms;
 use protocol::refusal::Told;
 use protocol::roster::Member;
 use protocol::statement::{SealingPublic, Statement};
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
-
-const CITY: &str = "insurer:131235";
-const TOWN: &str = "insurer:122069";
-const WITNESS: &str = "witness:1";
-const PLANNER: &str = "office:1370101238";
-const CLIENT: &str = "131235:0000012345";
+use town::{CITY, PLANNER, TOWN, WITNESS, answered, line, result};
 
 fn world(seed: u64) -> World {
     let plan = Plan {
@@ -46,36 +38,6 @@ fn world(seed: u64) -> World {
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
     world
-}
-
-fn line() -> String {
-    let kind = RecordKind::CertificationResult;
-    let content: serde_json::Value = serde_json::from_str(forms::form(kind).example).unwrap();
-    let record = serde_json::json!({"kind": kind.as_str(), "id": "a".repeat(32), "number": 1, "status": "final",
-        "valid_from": "2025-01-01", "valid_to": null, "supersedes": null, "content": content});
-    let tie = serde_json::json!({"party": PLANNER, "nature": "care-planning", "from": "2025-01-01", "until": null});
-    serde_json::json!({
-        "insurer": "131235", "insured": "0000012345", "medical": null, "protection": null,
-        "consents": [{"taken_by": CITY, "on": "2025-01-01", "withdrawn": null}],
-        "relationships": [tie], "records": [record],
-    })
-    .to_string()
-}
-
-fn result() -> Ask {
-    Ask {
-        staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
-        purpose: Purpose::CarePlanning,
-        person: Handle::Care(PersonId::parse(CLIENT).unwrap()),
-        wish: Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None },
-    }
-}
-
-fn answered(ending: Option<Ending>) -> Answered {
-    match ending {
-        Some(Ending::Answered(answered)) => *answered,
-        other => panic!("not answered: {other:?}"),
-    }
 }
 
 /// The planner asks and is shown the record.
