@@ -25,7 +25,7 @@ use axum::routing::{get, post, put};
 use protocol::gate::Condition;
 use protocol::id::party::PartyId;
 use protocol::store::Seat;
-use protocol::time::Span;
+use protocol::time::{Span, Steady};
 use protocol::wall::Reliance;
 use tokio::sync::oneshot;
 
@@ -141,6 +141,11 @@ impl Desk {
             return Err(Trouble::NoRoom);
         }
         self.wish(make).await
+    }
+
+    /// Whether the heart has looked at anything yet.
+    pub(crate) fn has_looked(&self) -> bool {
+        self.vitals.last_beat() > Steady::from_ms(0)
     }
 
     /// Why this node is not ready, if it is not.

@@ -6,7 +6,7 @@ mod keeper;
 mod seat;
 mod statements;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -265,7 +265,7 @@ impl Ground {
     }
 
     fn origins(&self, gate: &Gate) -> Vec<Origin> {
-        self.seats.iter().map(|keys| origin(gate, &keys.party)).collect()
+        self.seats.iter().map(|keys| gate.ledger_of(&keys.party)).collect()
     }
 
     /// Everything learnt before the process stopped, then what lies in the folder of notices.
@@ -345,15 +345,11 @@ fn machine(
 ) -> Result<Option<Box<dyn Machine>>, AssembleError> {
     let judge = judges.remove(&keys.seat);
     let policy = judge.as_ref().map_or(gate.roster().policy, Judge::digest_in_force);
-    let origin = origin(gate, &keys.party);
+    let origin = gate.ledger_of(&keys.party);
     let desk = Desk { seat: keys.seat, party: keys.party.clone(), origin, policy, quorum_at: None };
     Ok(match (keys.party.kind(), judge) {
         (PartyKind::Insurer, Some(judge)) => {
-            let member = gate.roster().member(&keys.party);
-            let insurers: BTreeSet<_> =
-                member.map(|member| member.insurers.clone()).unwrap_or_default().into_iter().collect();
-            let label = keys.label.clone();
-            Some(Box::new(municipality::Municipality::new(desk, insurers, label, judge, now.steady)))
+            Some(Box::new(municipality::Municipality::new(desk, keys.label.clone(), judge, now.steady)))
         }
         (PartyKind::Directory, _) => Some(Box::new(directory::Directory::new(desk))),
         (PartyKind::Pseudonymiser, _) => {
@@ -368,12 +364,6 @@ fn machine(
         (PartyKind::Insurer | PartyKind::Office | PartyKind::Hospital, _)
         | (PartyKind::Authority | PartyKind::Issuer, _) => None,
     })
-}
-
-/// The ledger of a party: its open epoch if it is a member, else its first.
-fn origin(gate: &Gate, party: &PartyId) -> Origin {
-    let member = gate.roster().member(party);
-    member.map_or_else(|| Origin::new(&gate.network(), party, 1), |member| gate.origin(member))
 }
 
 /// The log key that the roster puts in use; for whoever is not in it, or not yet with a key at hand, the one the

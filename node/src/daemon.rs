@@ -308,6 +308,9 @@ async fn announce(
     (api, metrics): (SocketAddr, SocketAddr),
 ) -> core::convert::Infallible {
     let say = |state, why| announce_one(format, state, why, api, metrics);
+    while !desk.has_looked() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     if let Some(why) = desk.unready() {
         say("settling", Some(why));
         while desk.unready().is_some() {

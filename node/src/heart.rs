@@ -118,6 +118,7 @@ impl Heart {
         };
         // Before anything else is shown: nobody must take a node that has not looked yet for one that is ready.
         beat.heart.vitals.show_ledger(beat.heart.host.unsettled());
+        beat.heart.vitals.show_gate(beat.heart.host.gate().condition(beat.heart.clock.now().wall));
         while !beat.is_over() {
             beat.once()?;
         }

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::id::party::{PartyId, PartyKind};
 use crate::key::{KeyId, KeyUse, PublicKey};
 use crate::ledger::cosignature::{self, WitnessName};
-use crate::ledger::epoch::{Begun, Opening, OpeningError};
+use crate::ledger::epoch::{self, Begun, Opening, OpeningError};
 use crate::ledger::origin::Origin;
 use crate::limits;
 use crate::primitives::Primitives;
@@ -200,6 +200,13 @@ impl Gate {
     pub fn origin(&self, member: &Member) -> Origin {
         let opened = self.opening(&member.party).map(|opened| opened.first.origin.clone());
         opened.unwrap_or_else(|| Origin::new(&self.network(), &member.party, member.epoch))
+    }
+
+    /// The ledger that anybody keeps: a member's as [`Gate::origin`] says, everybody else's first; so an office's, and
+    /// that of whoever starts before a roster names it.
+    pub fn ledger_of(&self, party: &PartyId) -> Origin {
+        let member = self.roster().member(party);
+        member.map_or_else(|| Origin::new(&self.network(), party, epoch::FIRST), |member| self.origin(member))
     }
 
     /// How a member's open epoch began, unless it is its first.

@@ -7,8 +7,6 @@ pub mod file;
 pub mod strict_json;
 pub mod import;
 
-use std::collections::BTreeSet;
-
 use crate::access_log::{self, proof};
 use crate::batch::Batch;
 use crate::cbor;
@@ -44,7 +42,8 @@ use file::File;
 #[derive(Debug)]
 pub struct Municipality {
     desk: Desk,
-    insurers: BTreeSet<InsurerNumber>,
+    /// The numbers on its insured persons' cards, as the roster says.
+    insurers: Vec<InsurerNumber>,
     label: Secret,
     judge: Judge,
     prune: Steady,
@@ -56,9 +55,18 @@ const PRUNE_EVERY: Span = Span::from_s(60);
 const PRUNE_ROWS_MAX: usize = 1000;
 
 impl Municipality {
-    /// The machine of the insurer whose cards bear one of `insurers`, deciding by `judge`.
-    pub fn new(desk: Desk, insurers: BTreeSet<InsurerNumber>, label: Secret, judge: Judge, now: Steady) -> Self {
-        Self { desk, insurers, label, judge, prune: now.plus(PRUNE_EVERY) }
+    /// The machine of an insurer that knows persons by `label` and decides by `judge`.
+    pub fn new(desk: Desk, label: Secret, judge: Judge, now: Steady) -> Self {
+        Self { desk, insurers: Vec::new(), label, judge, prune: now.plus(PRUNE_EVERY) }
+    }
+
+    /// Takes whose insurer it is from the roster: mergers and unions of municipalities change it.
+    fn follow(&mut self, gate: &Gate) {
+        let member = gate.roster().member(&self.desk.party);
+        let insurers = member.map(|member| member.insurers.as_slice()).unwrap_or_default();
+        if self.insurers != insurers {
+            self.insurers = insurers.to_vec();
+        }
     }
 
     fn find(
@@ -203,6 +211,7 @@ impl Municipality {
 
 impl Machine for Municipality {
     fn handle(&mut self, event: Event, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
+        self.follow(gate);
         match event {
             Event::Request(verified, route) => {
                 let desk = self.desk.clone();

@@ -1,7 +1,7 @@
 //! A network founded from a seed: keys, roster, pulse, status list and credentials, as an authority and an
 //! issuer would make them. For simulations and tests; real networks are founded by `tsunagi network init`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::code::service::ServiceKind;
@@ -17,6 +17,7 @@ use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::key::PublicKey;
 use protocol::keyring::{Keyring, Pair};
+use protocol::ledger::epoch;
 use protocol::ledger::origin::Origin;
 use protocol::limits;
 use protocol::municipality::Municipality;
@@ -335,8 +336,7 @@ impl Founding {
             Desk { seat, party: party.clone(), origin: origin.clone(), policy: self.roster.policy, quorum_at: None };
         match party.kind() {
             PartyKind::Insurer => {
-                let insurers: BTreeSet<_> = self.roster.member(party)?.insurers.iter().copied().collect();
-                let machine = Municipality::new(desk, insurers, keys.label.clone(), Judge::shipped(), steady);
+                let machine = Municipality::new(desk, keys.label.clone(), Judge::shipped(), steady);
                 Some(Box::new(machine))
             }
             PartyKind::Directory => Some(Box::new(Directory::new(desk))),
@@ -399,7 +399,7 @@ fn member(party: &PartyId, keys: &BTreeMap<PartyId, Keys>, primitives: &dyn Prim
         name: party.to_string(),
         signing: own.and_then(|keys| keys.signing.first()).map(|pair| pair.public).into_iter().collect(),
         log: own.and_then(|keys| keys.log.first()).map(|pair| pair.public).into_iter().collect(),
-        epoch: 1,
+        epoch: epoch::FIRST,
         insurers: insurers.into_iter().collect(),
         participates_from: Date::MIN,
         issues: (party.kind() == PartyKind::Issuer).then(|| IssuerLimits {

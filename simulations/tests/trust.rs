@@ -6,6 +6,7 @@ mod town;
 
 use std::sync::{Arc, Mutex};
 
+use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
 use protocol::credential::{Credential, CredentialError};
 use protocol::digest::Digest;
@@ -13,6 +14,7 @@ use protocol::envelope::Envelope;
 use protocol::frame::{self, Frame};
 use protocol::gate::{NotAdmitted, Notice, Presentation};
 use protocol::host::{Drop, Input};
+use protocol::id::insurer::InsurerNumber;
 use protocol::key::{KeyId, PublicKey};
 use protocol::ledger::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use protocol::ledger::leaf::LeafKind;
@@ -28,7 +30,7 @@ use protocol::statement::{SealingPublic, Statement};
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
 use simulations::world::{Delivery, World};
-use town::{CITY, PLANNER, TOWN, WITNESS, answered, line, result};
+use town::{CITY, PLANNER, TOWN, WITNESS, answered, care, line, reading, result};
 
 fn world(seed: u64) -> World {
     let plan = Plan {
@@ -670,4 +672,31 @@ fn an_admitted_peer_that_fetches_or_brings_news_without_end_is_cut_off_and_count
     }
     world.wait(limits::COST_WINDOW);
     shown(&mut world);
+}
+
+#[test]
+fn an_insurer_number_that_moves_to_a_member_is_answered_for_without_a_restart() {
+    let mut world = world(31);
+    let moved = line().replace("\"131235\"", "\"131276\"");
+    let refused = world.import(&party(CITY), &moved).unwrap();
+    assert_eq!(refused, Err("line 1: insurer: not one of this member's".to_owned()));
+    let number = InsurerNumber::parse("131276").unwrap();
+    let notice = roster_with(&mut world, CITY, &|member| member.insurers.push(number));
+    world.tell(&[CITY, PLANNER].map(party), &notice);
+    world.wait(Span::from_s(30));
+    assert_eq!(world.import(&party(CITY), &moved), Some(Ok(1)));
+    let client = care("131276:0000012345");
+    let found = answered(world.ask(&party(PLANNER), reading(client, &[RecordKind::CertificationResult])));
+    assert!(matches!(found.outcome, Outcome::Records(_)));
+}
+
+#[test]
+fn who_starts_before_its_roster_names_it_keeps_the_ledger_it_will_be_named_with() {
+    let world = world(32);
+    let gate = world.gate(&party(CITY)).unwrap();
+    let newcomer = party("insurer:131276");
+    assert!(gate.roster().member(&newcomer).is_none());
+    assert_eq!(gate.ledger_of(&newcomer).epoch(), gate.roster().member(&party(CITY)).unwrap().epoch);
+    assert_eq!(gate.ledger_of(&party(PLANNER)).epoch(), 1);
+    assert_eq!(gate.ledger_of(&party(CITY)), gate.origin(gate.roster().member(&party(CITY)).unwrap()));
 }

@@ -13,6 +13,7 @@ use protocol::cbor;
 use protocol::date::Date;
 use protocol::digest::Digest;
 use protocol::id::party::PartyKind;
+use protocol::ledger::epoch;
 use protocol::primitives::{Primitives as _, Real, Suite};
 use protocol::roster::Member;
 use protocol::time::Timestamp;
@@ -164,7 +165,7 @@ pub fn add(
             name: applied.name.clone(),
             signing: vec![applied.signing],
             log: vec![applied.log],
-            epoch: 0,
+            epoch: epoch::FIRST,
             insurers: applied.insurers.clone(),
             participates_from,
             issues: None,

@@ -12,6 +12,7 @@ use node::keys::Secrets;
 use protocol::cbor;
 use protocol::digest::Digest;
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::ledger::epoch;
 use protocol::limits;
 use protocol::policy::judge::Judge;
 use protocol::primitives::Secret;
@@ -165,7 +166,7 @@ fn found_roster(
             name: planned.name.clone(),
             signing: vec![publics.signing],
             log: vec![publics.log],
-            epoch: 0,
+            epoch: epoch::FIRST,
             insurers: planned.insurers.clone(),
             participates_from: planned.participates_from,
             issues: planned.issues.clone(),

@@ -596,7 +596,7 @@ fn ledgers_are_verified(folder: &Path, insurer: &Line) {
     assert_eq!((&seen["signed"], &seen["size"]), (&json!(true), &json!(insurer.ledger_size().unwrap())));
     assert_eq!((&seen["quorum"], &seen["cosigned"][0]["witness"]), (&json!(1), &json!("witness:w-1")));
     assert!(seen["quorum_size"].as_u64() > Some(0));
-    assert_eq!((&seen["epoch"]["number"], &seen["epoch"]["after"]), (&json!(0), &Value::Null));
+    assert_eq!((&seen["epoch"]["number"], &seen["epoch"]["after"]), (&json!(1), &Value::Null));
     assert_eq!((&seen["notes"]["rosters"], &seen["missing_rosters"]), (&json!([]), &Value::Null));
     let (folder_of_another, _network) = founded();
     let other = folder_of_another.path().join("net/authority/roster-000001.cbor");
@@ -608,7 +608,7 @@ fn ledgers_are_verified(folder: &Path, insurer: &Line) {
 fn rosters_are_asked_for_by_their_numbers(folder: &Path, newest: u32) {
     let with = |versions: &mut dyn Iterator<Item = u32>| {
         let rosters: String =
-            versions.map(|version| format!(" --roster net/authority/roster-{version}.cbor")).collect();
+            versions.map(|version| format!(" --roster net/authority/roster-{version:06}.cbor")).collect();
         format!("ledger verify --config net/members/{INSURER}/node.toml{rosters}")
     };
     let (status, found) = said(folder, &with(&mut std::iter::once(1)));
@@ -673,9 +673,9 @@ fn a_receipt_of_another_epoch_is_pointed_to(folder: &Path, office: &Line, answer
     assert_eq!(read(&path).0, 200);
     let (status, told) = read(&format!("{path}&epoch=7"));
     assert_eq!(status, 404, "{told}");
-    assert!(told.contains("TSG-1011") && told.contains("epoch=0"), "{told}");
+    assert!(told.contains("TSG-1011") && told.contains("epoch=1"), "{told}");
     let (status, told) = read(&path.replace(&format!("leaf={leaf}"), "leaf=999999"));
-    assert!(status == 404 && told.contains("TSG-1011") && told.contains("開いている時代 0"), "{told}");
+    assert!(status == 404 && told.contains("TSG-1011") && told.contains("開いている時代 1"), "{told}");
 }
 
 /// The persons' keys were not put back, or an older copy was.

@@ -15,6 +15,9 @@ use crate::ledger::leaf::{Label, Leaf, LeafKind, Salt};
 use crate::limits;
 use crate::primitives::Primitives;
 
+/// The number of every ledger's first epoch.
+pub const FIRST: u32 = 1;
+
 /// The beginning of an epoch, as it travels: everything that shows which ledger the new one follows.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Opening {

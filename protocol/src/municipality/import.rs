@@ -56,7 +56,7 @@ struct Line {
 pub fn import(
     desk: &Desk,
     label_key: &Secret,
-    insurers: &BTreeSet<InsurerNumber>,
+    insurers: &[InsurerNumber],
     bytes: &[u8],
     batch: &mut Batch<'_>,
 ) -> Result<Result<u64, String>, StoreError> {
@@ -160,7 +160,7 @@ fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, S
     Ok(kept)
 }
 
-fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Timestamp) -> Result<Vec<Line>, String> {
+fn parse(desk: &Desk, insurers: &[InsurerNumber], bytes: &[u8], now: Timestamp) -> Result<Vec<Line>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_error| "not UTF-8".to_owned())?;
     let mut lines = Vec::new();
     for (number, text) in text.lines().filter(|text| !text.trim().is_empty()).enumerate() {
@@ -173,7 +173,7 @@ fn parse(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, bytes: &[u8], now: Tim
     Ok(lines)
 }
 
-fn parse_line(desk: &Desk, insurers: &BTreeSet<InsurerNumber>, text: &str, now: Timestamp) -> Result<Line, String> {
+fn parse_line(desk: &Desk, insurers: &[InsurerNumber], text: &str, now: Timestamp) -> Result<Line, String> {
     let value = strict_json::parse(text)?;
     only(&value, &["insurer", "insured", "medical", "protection", "consents", "relationships", "records"])?;
     let insurer = field(&value, "insurer", InsurerNumber::parse)?;

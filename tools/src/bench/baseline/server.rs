@@ -2,7 +2,6 @@
 //! reads from it what a municipality reads for a question: tie, file, consent, policy, versions. It is the tools'
 //! only home of axum. Writes no leaf and signs nothing.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -103,14 +102,13 @@ fn fill(folder: &Path, persons: u64, today: Date) -> Result<Municipality, String
     let desk = Desk { seat: SEAT, party: city, origin, policy: judge.digest(), quorum_at: None };
     let label = Secret::random(&mut OsDice);
     let clock = Clock::start();
-    let insurers = BTreeSet::from([insurer]);
     let lines: Vec<String> = target::invented(persons, today)?.map(|person| person.line()).collect();
     for lines in lines.chunks(LINES_PER_IMPORT) {
         let mut staged = Staged::new();
         let mut dice = OsDice;
         let mut batch = Batch::new(clock.now(), SEAT, &store, &mut staged, &mut dice).map_err(|error| text(&error))?;
         let bytes = lines.join("\n").into_bytes();
-        import::import(&desk, &label, &insurers, &bytes, &mut batch).map_err(|error| text(&error))??;
+        import::import(&desk, &label, &[insurer], &bytes, &mut batch).map_err(|error| text(&error))??;
         store.commit(staged).map_err(|error| text(&error))?;
     }
     Ok(Municipality { inner: Mutex::new(Inner { store, judge }), insurer, office, label, clock })
