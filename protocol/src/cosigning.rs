@@ -501,13 +501,11 @@ impl Cosigning {
         let quorum = self.quorum(gate);
         match self.phase {
             Phase::Beginning { .. } => {
-                let lines: Vec<SignatureLine> = cosigned.signatures().to_vec();
                 let Some(opening) = &mut self.opening else { return Ok(()) };
                 let first = match SignedCheckpoint::parse(&opening.first) {
-                    Ok(first) => first.with_cosignatures(&lines),
-                    Err(_none_yet) => Ok(cosigned),
+                    Ok(first) => together(&first, &cosigned).unwrap_or(first),
+                    Err(_none_yet) => cosigned,
                 };
-                let Ok(first) = first else { return Ok(()) };
                 opening.first = first.as_bytes().to_vec().into();
                 if self.witnesses.values().filter(|visited| visited.answered).count() >= quorum {
                     self.conclude(&first, gate, batch, out)?;
@@ -545,9 +543,8 @@ impl Cosigning {
     /// Puts lines under one head together until they are a quorum's.
     fn gather(&mut self, cosigned: &SignedCheckpoint, gate: &Gate, primitives: &dyn Primitives) {
         let together = self.gathering.take().filter(|before| before.text() == cosigned.text());
-        let together = together.and_then(|before| before.with_cosignatures(cosigned.signatures()).ok());
+        let together = together.and_then(|before| self::together(&before, cosigned));
         let together = together.unwrap_or_else(|| cosigned.clone());
-        // A witness that cosigned one head again has two lines; the count takes each witness once.
         if cosignature::count(primitives, &together, &gate.witnesses(&self.party)) >= gate.quorum(&self.party) {
             self.quorum_note = Some(together.clone());
         }
@@ -618,6 +615,14 @@ impl Cosigning {
     fn quorum(&self, gate: &Gate) -> usize {
         gate.quorum(&self.party).min(self.witnesses.len())
     }
+}
+
+/// One head with the lines of both notes; who cosigned it again, a second later, keeps the first line. None if they do
+/// not fit.
+fn together(known: &SignedCheckpoint, came: &SignedCheckpoint) -> Option<SignedCheckpoint> {
+    let is_new = |line: &&SignatureLine| known.signatures().iter().all(|before| before.name() != line.name());
+    let lines: Vec<SignatureLine> = came.signatures().iter().filter(is_new).cloned().collect();
+    known.with_cosignatures(&lines).ok()
 }
 
 /// What a signed note says, and the note.

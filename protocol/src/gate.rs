@@ -11,6 +11,7 @@ use std::sync::Arc;
 use behind::Behind;
 use minicbor::{Decode, Encode};
 
+use crate::cbor;
 use crate::code::service::ServiceKind;
 use crate::credential::{Credential, CredentialError};
 use crate::digest::Digest;
@@ -19,6 +20,7 @@ use crate::key::{KeyId, KeyUse, PublicKey};
 use crate::ledger::cosignature::{self, WitnessName};
 use crate::ledger::epoch::{self, Begun, OpeningError};
 use crate::ledger::origin::Origin;
+use crate::limits;
 use crate::primitives::Primitives;
 use crate::refusal::Refusal;
 use crate::roster::{Chain, Link, Member, Roster, RosterError};
@@ -26,7 +28,6 @@ use crate::sign1::Unverified;
 use crate::statement::{Pulse, Statement, StatementError};
 use crate::status::StatusList;
 use crate::time::Timestamp;
-use crate::{cbor, limits};
 
 /// Whom this node believes, at one generation.
 #[derive(Clone, Debug)]
@@ -258,7 +259,7 @@ impl Gate {
         notices.extend(self.lists.values().map(|list| Notice::StatusList(list.bytes.clone().into())));
         let statements = self.statements.values().filter(|_statement| statements);
         notices.extend(statements.map(|signed| Notice::Statement(signed.bytes.clone().into())));
-        let opened = self.openings.values().flatten();
+        let opened = self.openings.values().filter_map(|opened| opened.last());
         notices.extend(opened.map(|opened| Notice::Opening(opened.bytes.clone().into())));
         notices
     }

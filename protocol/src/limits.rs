@@ -85,6 +85,15 @@ pub const RECEIPTS_BYTES_MAX: usize = 16 << 10;
 pub const RECEIPT_BYTES_MAX: usize = 10_000;
 /// The most heads besides the last cosigned one that the beginning of an epoch names.
 pub const OTHER_HEADS_MAX: usize = 12;
+/// Of how many epochs before an opening tells how much is kept; all that it names fit.
+pub const EPOCHS_BEFORE_MAX: usize = OTHER_HEADS_MAX + 4;
+/// How far the number of a new epoch may lie above that of the last cosigned head's: room for beginnings that were
+/// given up, and no way to the end of the numbers.
+pub const EPOCH_STEP_MAX: u32 = 64;
+/// How many openings of one party a gate keeps; it hands out the newest.
+pub const OPENINGS_KEPT_MAX: usize = 3;
+/// The most witnesses a roster may name: the lines of a quorum must fit under one head.
+pub const WITNESSES_MAX: usize = 21;
 /// The longest beginning of an epoch, in bytes: it stands in a row.
 pub const OPENING_BYTES_MAX: usize = 59 << 10;
 /// The most heads a member is asked at once to lead to a cosigned one.

@@ -48,6 +48,12 @@ struct Witnessed {
     note: Vec<u8>,
 }
 
+impl Witnessed {
+    fn head(&self) -> Checkpoint {
+        Checkpoint { origin: self.origin.clone(), size: self.size, root: self.root }
+    }
+}
+
 /// A head that came to be cosigned, and what is said of it.
 #[derive(Clone, Copy, Debug)]
 struct Submitted<'a> {
@@ -60,8 +66,11 @@ struct Submitted<'a> {
 /// What the opening of an epoch says of the head that was cosigned before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Succession {
-    /// It names that head, or a later one that a quorum cosigned.
+    /// It names that head.
     Names,
+    /// It names a later one that a quorum cosigned. Whether the head cosigned here was on the way there, or on another,
+    /// nobody has shown.
+    Passes,
     /// It does not, but a quorum has let the epoch begin.
     HasBegun,
     /// It does not.
@@ -70,21 +79,21 @@ enum Succession {
     Nothing,
 }
 
-/// Keeps a contradiction once for what it says, whoever else signed it, and the first few of each ledger: one is
-/// evidence enough, and whoever sends more must not fill the disk.
+/// Keeps a contradiction once for what it says, whoever else signed it, and the first few of each party: one is
+/// evidence enough, and whoever sends more, under numbers of epochs as they please, must not fill the disk.
 fn keep_evidence(claimed: &Checkpoint, note: &[u8], batch: &mut Batch<'_>) -> Result<(), StoreError> {
-    let ledger = Digest::of(claimed.origin.to_string().as_bytes());
-    let row = |text: &[u8]| [ledger.as_bytes().as_slice(), text].concat();
+    let party = Digest::of(claimed.origin.party().to_string().as_bytes());
+    let row = |text: &[u8]| [party.as_bytes().as_slice(), text].concat();
     let text = Digest::of(claimed.text().as_bytes());
     let (from, to) = (batch.key(table::CONTRADICTION, &row(&[])), batch.key(table::CONTRADICTION, &row(&[0xff; 33])));
-    if batch.range(&from, &to, EVIDENCE_PER_LEDGER_MAX)?.len() >= EVIDENCE_PER_LEDGER_MAX {
+    if batch.range(&from, &to, EVIDENCE_PER_PARTY_MAX)?.len() >= EVIDENCE_PER_PARTY_MAX {
         return Ok(());
     }
     batch.put(batch.key(table::CONTRADICTION, &row(text.as_bytes())), Some(note.to_vec()))
 }
 
-/// How many contradictions of one ledger are kept.
-const EVIDENCE_PER_LEDGER_MAX: usize = 16;
+/// How many contradictions of one party's ledgers are kept.
+const EVIDENCE_PER_PARTY_MAX: usize = 16;
 
 /// The name under which a witness cosigns: its party.
 pub fn name_of(party: &PartyId) -> Option<WitnessName> {
@@ -144,11 +153,14 @@ impl Witness {
             }
             Some(known) => match self.succession(known, submitted, &claimed, &logs, gate) {
                 Succession::Names => true,
+                Succession::Passes => {
+                    keep_evidence(&known.head(), &known.note, batch)?;
+                    true
+                }
                 Succession::Nothing => false,
                 Succession::HasBegun => {
                     out.act(Action::Alarm("a head cosigned here is left out of an epoch that a quorum let begin"));
-                    let left = Checkpoint { origin: known.origin.clone(), size: known.size, root: known.root };
-                    keep_evidence(&left, &known.note, batch)?;
+                    keep_evidence(&known.head(), &known.note, batch)?;
                     true
                 }
                 Succession::LeavesOut => {
@@ -198,8 +210,10 @@ impl Witness {
             let first = SignedCheckpoint::parse(&came.first).ok();
             first.is_some_and(|first| first.text() == claimed.text() && is_cosigned(&first))
         };
-        if names || is_before && is_cosigned(&found.previous_note) {
+        if names {
             Succession::Names
+        } else if is_before && is_cosigned(&found.previous_note) {
+            Succession::Passes
         } else if has_begun() {
             Succession::HasBegun
         } else {

@@ -110,18 +110,22 @@ fn public(seed: u8) -> PublicKey {
 fn first(witnesses: u8, quorum: u8) -> Roster {
     let issued = Timestamp::from_unix_ms(1_790_000_000_000);
     let set = Signers { threshold: 2, keys: SIGNERS.map(public).to_vec() };
+    // The first nine have the seeds of the vectors written first.
+    let key = |what: u8, number: u8| public(if number < 10 { 10 * what + number } else { 60 + 3 * number + what });
     let witness = |number: u8| Member {
         party: PartyId::parse(&format!("witness:{number}")).unwrap(),
         name: format!("立会 {number}"),
-        signing: vec![public(10 + number)],
-        log: vec![public(20 + number)],
+        signing: vec![key(1, number)],
+        log: vec![key(2, number)],
         epoch: 1,
         insurers: Vec::new(),
         participates_from: Date::MIN,
         issues: None,
         oblivious: None,
-        cosigning: Some(public(30 + number)),
+        cosigning: Some(key(3, number)),
     };
+    let mut members: Vec<Member> = (1..=witnesses).map(witness).collect();
+    members.sort_by(|a, b| a.party.cmp(&b.party));
     Roster {
         network: None,
         version: 1,
@@ -133,7 +137,7 @@ fn first(witnesses: u8, quorum: u8) -> Roster {
         suite_min: Suite::X25519,
         policy: Digest::of(b"policy"),
         witness_quorum: quorum,
-        members: (1..=witnesses).map(witness).collect(),
+        members,
     }
 }
 
@@ -163,6 +167,8 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         ("good-second.txt", "A second roster, signed by old and new signers.", followed("good", &[2, 3], &|_| {})),
         ("spoiled-quorum-of-half.txt", "One of two witnesses is no majority.", alone("MinorityQuorum", 2, 1)),
         ("spoiled-quorum-of-nobody.txt", "A witness whom nobody has to ask.", alone("MinorityQuorum", 1, 0)),
+        ("good-twenty-one-witnesses.txt", "As many as may be.", alone("good", 21, 11)),
+        ("spoiled-twenty-two-witnesses.txt", "Their lines would not fit under one head.", alone("Malformed", 22, 12)),
         (
             "spoiled-quorum-lowered.txt",
             "The second roster lets one of three witnesses be a quorum.",

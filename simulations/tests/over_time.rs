@@ -22,7 +22,7 @@ use protocol::ledger::leaf::{Contents, Leaf, LeafKind, Salt, Salts};
 use protocol::limits;
 use protocol::machine::{Answered, AskId, Ending, Failure, Wish};
 use protocol::message::{Body, Outcome};
-use protocol::primitives::{Real, Suite};
+use protocol::primitives::{Real, Secret, Suite};
 use protocol::receipts::Returned;
 use protocol::refusal::Told;
 use protocol::store::Seat;
@@ -611,4 +611,109 @@ fn receipts_that_are_too_fat_for_one_question_go_back_in_several() {
     let longest = longest.load(Ordering::Relaxed);
     let about = limits::RECEIPTS_BYTES_MAX + limits::HEADER_BYTES_MAX;
     assert!(longest > fattest && longest < about, "a question of {longest} bytes");
+}
+
+#[test]
+fn a_quorum_that_comes_late_finds_a_beginning_that_still_has_room_for_it() {
+    for rounds in [10, 16, 40] {
+        let mut world = world_with(16, &WITNESSES);
+        let (city, planner) = (party(CITY), party(PLANNER));
+        answered(world.ask(&planner, result()));
+        world.wait(Span::from_s(30));
+        let image = world.image(&city).unwrap();
+        answered(world.ask(&planner, result()));
+        world.wait(Span::from_s(30));
+        // The first alone is shown the beginning, again and again, before the others hear of it.
+        let shown = AtomicUsize::new(0);
+        world.tamper(Some(Box::new(move |passage| {
+            let opens = matches!(frame::parse(&passage.bytes), Ok(Frame::Cosign(_, _, _, _, Some(_))));
+            let is_first = passage.to == party(WITNESS);
+            if opens && is_first {
+                shown.fetch_add(1, Ordering::Relaxed);
+            }
+            if opens && !is_first && shown.load(Ordering::Relaxed) < rounds {
+                return Vec::new();
+            }
+            vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+        })));
+        world.restore(&city, &image).unwrap();
+        world.wait(Span::from_s(120));
+        assert_eq!(world.unsettled(&city), None, "after {rounds} rounds");
+        assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "2");
+    }
+}
+
+/// Shows a head to a witness as its keeper would.
+fn show(world: &mut World, who: &str, witness: &str, note: &SignedCheckpoint, opening: Option<Vec<u8>>) {
+    let wire = world.wire(&party(who), &party(witness)).unwrap();
+    let frame = Frame::Cosign(9_999, note.as_bytes().to_vec().into(), 0, Vec::new(), opening.map(Into::into));
+    world.push_now(&party(witness), Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
+    world.run();
+}
+
+fn log_secret(world: &World, who: &str) -> Secret {
+    world.founding().keys(&party(who)).unwrap().log.first().unwrap().secret.clone()
+}
+
+#[test]
+fn invented_epochs_without_number_do_not_fill_a_witness_s_disk() {
+    for who in [CITY, PLANNER] {
+        let mut world = world(17);
+        answered(world.ask(&party(PLANNER), result()));
+        world.wait(Span::from_s(30));
+        let good = claimed(&world.head(&party(who)).unwrap());
+        let log = log_secret(&world, who);
+        for epoch in 2..102 {
+            let head = Checkpoint { origin: good.origin.of_epoch(epoch), size: 1, root: Digest::of(b"invented") };
+            show(&mut world, who, WITNESS, &head.sign(&Real, &log), Some(b"no opening at all".to_vec()));
+        }
+        assert_eq!(world.rows(&party(WITNESS), table::CONTRADICTION).len(), 16, "{who}");
+    }
+}
+
+#[test]
+fn a_head_that_an_epoch_passes_over_is_held_by_the_witness_that_cosigned_it() {
+    let mut world = world_with(18, &WITNESSES);
+    answered(world.ask(&party(PLANNER), result()));
+    world.wait(Span::from_s(30));
+    lose(&mut world, |frame| matches!(frame, Frame::Cosign(..)));
+    let log = log_secret(&world, DIRECTORY);
+    let begin = claimed(&world.cosigned(&party(DIRECTORY), &party(WITNESS)).unwrap());
+    let fork = |size, root: &[u8]| Checkpoint { size, root: Digest::of(root), ..begin.clone() }.sign(&Real, &log);
+    // The first is shown one ledger, the others another one, which the new epoch follows.
+    let (alone, others) = (fork(3, b"alone"), fork(5, b"others"));
+    show(&mut world, DIRECTORY, "witness:1", &alone, None);
+    show(&mut world, DIRECTORY, "witness:2", &others, None);
+    show(&mut world, DIRECTORY, "witness:3", &others, None);
+    let line = |world: &World, witness: &str| {
+        let secret = &world.founding().keys(&party(witness)).unwrap().cosigning;
+        cosignature::cosign(&Real, &witness::name_of(&party(witness)).unwrap(), secret, &others, world.now().wall)
+    };
+    let cosigned = others.with_cosignatures(&[line(&world, "witness:2"), line(&world, "witness:3")]).unwrap();
+    let opening = Opening { previous: cosigned.as_bytes().to_vec().into(), ..beginning_after(&world, &cosigned, &log) };
+    let first = SignedCheckpoint::parse(&opening.first).unwrap();
+    show(&mut world, DIRECTORY, "witness:1", &first, Some(cbor::encode(&opening)));
+    let held = world.rows(&party("witness:1"), table::CONTRADICTION);
+    assert!(held.iter().any(|note| claimed(note) == alone.claim().unwrap()), "the head that proves the fork is there");
+}
+
+/// How the epoch after `previous` would begin, cosigned by nobody.
+fn beginning_after(world: &World, previous: &SignedCheckpoint, log: &Secret) -> Opening {
+    let before = previous.claim().unwrap();
+    let salt = || Salt::from_bytes([9; 32]);
+    let salts = Salts { request: salt(), answer: salt(), detail: salt(), person: salt() };
+    let nothing = Digest::of(&[]);
+    let contents =
+        Contents { request: epoch::content(&before, 0, &[]), answer: nothing, detail: nothing, person: nothing };
+    let leaf = Leaf::new(LeafKind::Epoch, world.now().wall, &salts, &contents);
+    let next = before.origin.of_epoch(before.origin.epoch() + 1);
+    let first = Checkpoint { origin: next, size: 1, root: leaf.hash() }.sign(&Real, log);
+    Opening {
+        previous: previous.as_bytes().to_vec().into(),
+        kept: 0,
+        salt: salts.request,
+        leaf: leaf.to_bytes().into(),
+        first: first.as_bytes().to_vec().into(),
+        others: Vec::new(),
+    }
 }

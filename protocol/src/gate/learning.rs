@@ -54,7 +54,10 @@ impl Gate {
             }
             Learnt::Opening(opened) => {
                 let party = opened.value.first.origin.party().clone();
-                next.openings.entry(party).or_default().push(Arc::new(*opened));
+                let known = next.openings.entry(party).or_default();
+                known.push(Arc::new(*opened));
+                let over = known.len().saturating_sub(limits::OPENINGS_KEPT_MAX);
+                known.drain(..over);
             }
         }
         next.compare(now);

@@ -8,7 +8,7 @@ use crate::cbor;
 use crate::digest::Digest;
 use crate::frame::Frame;
 use crate::gate::{Notice, NoticeError, Standing};
-use crate::ledger::checkpoint::SignedCheckpoint;
+use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::epoch::{Opening, OpeningError};
 use crate::limits;
 use crate::machine::Route;
@@ -195,7 +195,8 @@ impl Host {
             },
             Notice::Pulse(_bytes) => Vec::new(),
             Notice::Statement(signed) | Notice::StatusList(signed) => claimed_party(signed),
-            Notice::Opening(bytes) => opened_epoch(bytes),
+            // The newest of a party takes the place of the one before.
+            Notice::Opening(bytes) => opened(bytes).map_or_else(Vec::new, |first| party_row(&first)),
         };
         let table = match notice {
             Notice::Roster(_) => table::ROSTER,
@@ -231,10 +232,15 @@ fn claimed_epoch(notice: &Notice) -> Vec<u8> {
 
 /// Party and number of an epoch, for the key of its row: a party's epochs stand in order.
 fn opened_epoch(opening: &[u8]) -> Vec<u8> {
-    let opening = cbor::decode::<Opening>(opening).ok();
-    let first = opening.and_then(|opening| SignedCheckpoint::parse(&opening.first).ok()?.claim().ok());
-    first.map_or_else(Vec::new, |first| {
-        let party = Digest::of(first.origin.party().to_string().as_bytes());
-        [&party.as_bytes()[..], &first.origin.epoch().to_be_bytes()].concat()
-    })
+    let key = |first: Checkpoint| [&party_row(&first)[..], &first.origin.epoch().to_be_bytes()].concat();
+    opened(opening).map_or_else(Vec::new, key)
+}
+
+fn party_row(first: &Checkpoint) -> Vec<u8> {
+    Digest::of(first.origin.party().to_string().as_bytes()).as_bytes().to_vec()
+}
+
+/// The first head of an epoch, as its opening claims it.
+fn opened(opening: &[u8]) -> Option<Checkpoint> {
+    SignedCheckpoint::parse(&cbor::decode::<Opening>(opening).ok()?.first).ok()?.claim().ok()
 }

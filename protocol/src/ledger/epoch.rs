@@ -4,6 +4,8 @@
 //!
 //! Whether an epoch had to be begun is not decided here, nor how many witnesses are enough.
 
+use std::collections::BTreeSet;
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -80,7 +82,7 @@ pub enum OpeningError {
     #[error("a checkpoint of the opening: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// Old and new ledger are of different parties or networks, or the new number is not one more than the highest
-    /// that is named.
+    /// that is named, or more than [`limits::EPOCH_STEP_MAX`] above the last cosigned head's.
     #[error("the epochs do not follow one another")]
     NotNext,
     /// The first leaf does not name the old checkpoint, or is not the first.
@@ -151,7 +153,9 @@ impl Opening {
         }
         let named = || core::iter::once(&previous).chain(others.iter().map(|(head, _kept)| head));
         let highest = named().map(|head| head.origin.epoch()).max().unwrap_or(0);
+        let step = first.origin.epoch().saturating_sub(previous.origin.epoch());
         if highest.checked_add(1) != Some(first.origin.epoch())
+            || step > limits::EPOCH_STEP_MAX
             || named().any(|head| head.origin.of_epoch(first.origin.epoch()) != first.origin)
         {
             return Err(OpeningError::NotNext);
@@ -174,14 +178,18 @@ impl Opening {
 
 impl Begun {
     /// The epochs before, the newest first, each with how many of its leaves are kept: none of one that is not named.
-    /// At most [`limits::OTHER_HEADS_MAX`]; whoever skips numbers loses the oldest.
+    /// All that are named, and the newest of the others until [`limits::EPOCHS_BEFORE_MAX`] are told.
     pub fn before(&self) -> Vec<(u32, u64)> {
         let named = || core::iter::once((&self.previous, self.kept)).chain(self.others.iter().map(|(a, b)| (a, *b)));
-        let lowest = named().map(|(head, _kept)| head.origin.epoch()).min().unwrap_or(0);
+        let named_epochs: BTreeSet<u32> = named().map(|(head, _kept)| head.origin.epoch()).collect();
         let kept = |epoch: u32| {
             named().filter(|(head, _kept)| head.origin.epoch() == epoch).map(|(_head, kept)| kept).max().unwrap_or(0)
         };
-        let epochs = (lowest..self.first.origin.epoch()).rev().take(limits::OTHER_HEADS_MAX);
+        let lowest = named_epochs.first().copied().unwrap_or(0);
+        let gaps = (lowest..self.first.origin.epoch()).rev().filter(|epoch| !named_epochs.contains(epoch));
+        let gaps = gaps.take(limits::EPOCHS_BEFORE_MAX.saturating_sub(named_epochs.len()));
+        let epochs: BTreeSet<u32> = gaps.chain(named_epochs.iter().copied()).collect();
+        let epochs = epochs.into_iter().rev();
         epochs.map(|epoch| (epoch, kept(epoch))).collect()
     }
 }
@@ -287,7 +295,19 @@ mod tests {
         assert_eq!(begun("00112233445566ff/insurer:131235/2", &[]), [(1, 5)]);
         let left = [(head(3, 1, b"left"), 0)];
         assert_eq!(begun("00112233445566ff/insurer:131235/4", &left), [(3, 0), (2, 0), (1, 5)]);
-        let far = [(head(4_000_000_000, 1, b"far"), 0)];
-        assert_eq!(begun("00112233445566ff/insurer:131235/4000000001", &far).len(), limits::OTHER_HEADS_MAX);
+        let far = [(head(64, 1, b"far"), 0)];
+        let told = begun("00112233445566ff/insurer:131235/65", &far);
+        assert_eq!((told.len(), told[0], told[1]), (limits::EPOCHS_BEFORE_MAX, (64, 0), (63, 0)));
+        assert_eq!(told.last(), Some(&(1, 5)), "what is named is told, however many numbers were skipped");
+    }
+
+    #[test]
+    fn no_opening_leads_to_the_end_of_the_numbers() {
+        let public = Real.signing_public(&Secret::from_bytes([3; 32]));
+        for number in [65, 4_000_000_000, u32::MAX - 1] {
+            let far = [(head(number, 1, b"far"), 0)];
+            let next = format!("00112233445566ff/insurer:131235/{}", number + 1);
+            assert_eq!(opening(&next, 5, &far).check(&Real, &[public]).unwrap_err(), OpeningError::NotNext);
+        }
     }
 }
