@@ -71,6 +71,21 @@ pub enum KeyError {
         "{0}: 鍵ファイルがありません。tsunagi member join で作成してください / no such key file; make it with tsunagi member join"
     )]
     Missing(PathBuf),
+    /// The key folder is there, and the key that opens what is in it is not: it lies elsewhere, as it should.
+    #[error(
+        "{}: 鍵を包む鍵 tsunagi-node-key がありません{}。systemd の資格情報に移してあるなら、systemd-run --pipe --wait -p \
+         LoadCredential=tsunagi-node-key:/etc/tsunagi-node/node-key を通して実行するか、そのファイルのあるフォルダーを環境変数 \
+         CREDENTIALS_DIRECTORY で示してください / no node key here; if it is a credential of systemd, run through systemd-run \
+         or set CREDENTIALS_DIRECTORY",
+        folder.display(),
+        nor_in(credentials.as_deref())
+    )]
+    NoNodeKey {
+        /// The key folder.
+        folder: PathBuf,
+        /// The folder of systemd's credentials, if there is one.
+        credentials: Option<PathBuf>,
+    },
     /// There is one already, and it is not overwritten.
     #[error("{0}: 鍵ファイルが既にあります。上書きはしません / this key file exists and is not overwritten")]
     Exists(PathBuf),
@@ -107,8 +122,8 @@ impl KeyFolder {
     /// Opens the folder with the node key of this service.
     ///
     /// # Errors
-    /// [`KeyError::Missing`] if there is no node key in either place, [`KeyError::Exposed`] if others
-    /// may read it.
+    /// [`KeyError::Missing`] if there is no such folder, [`KeyError::NoNodeKey`] if there is no node key in either place,
+    /// [`KeyError::Exposed`] if others may read it.
     pub fn open(path: &Path) -> Result<Self, KeyError> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         Self::open_beside(path, credentials.as_deref())
@@ -123,7 +138,12 @@ impl KeyFolder {
         let node_key = match delivered {
             // systemd guards its folder itself and may grant the group by ACL; all the world is too many.
             Some(file) => read_node_key(&file, 0o007)?,
-            None => read_node_key(&path.join(NODE_KEY_NAME), 0o077)?,
+            None => read_node_key(&path.join(NODE_KEY_NAME), 0o077).map_err(|error| match error {
+                KeyError::Missing(_) if path.exists() => {
+                    KeyError::NoNodeKey { folder: path.to_owned(), credentials: credentials.map(Path::to_owned) }
+                }
+                error => error,
+            })?,
         };
         Ok(Self { path: path.to_owned(), node_key })
     }
@@ -213,6 +233,14 @@ impl Secrets {
     pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Secret)> {
         self.0.iter().map(|(name, secret)| (name.as_str(), secret)).filter(move |(name, _)| name.starts_with(prefix))
     }
+}
+
+/// Where else the node key was sought.
+fn nor_in(credentials: Option<&Path>) -> String {
+    credentials.map_or_else(
+        || "(CREDENTIALS_DIRECTORY も設定されていません)".to_owned(),
+        |folder| format!("(CREDENTIALS_DIRECTORY の {} にもありません)", folder.display()),
+    )
 }
 
 fn aad(name: &FileName) -> Vec<u8> {
@@ -363,6 +391,26 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         let own = KeyFolder::open_beside(folder.path(), Some(credentials.path())).unwrap();
         assert!(own.node_key == keys.node_key);
+    }
+
+    #[test]
+    fn a_node_key_that_lies_elsewhere_is_asked_for_where_it_may_lie() {
+        let (folder, credentials) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let keys = folder.path().join("keys");
+        let opened = |credentials| KeyFolder::open_beside(&keys, credentials).unwrap_err();
+        assert!(matches!(opened(None), KeyError::Missing(_)));
+        KeyFolder::create(&keys, &mut OsDice).unwrap();
+        std::fs::remove_file(keys.join(NODE_KEY_NAME)).unwrap();
+        for (credentials, where_else) in [(None, "設定されていません"), (Some(credentials.path()), "にもありません")]
+        {
+            let refused = opened(credentials);
+            assert!(matches!(refused, KeyError::NoNodeKey { .. }));
+            let said = refused.to_string();
+            assert!(
+                said.contains("systemd-run") && said.contains(where_else) && !said.contains("member join"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

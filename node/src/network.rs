@@ -91,7 +91,7 @@ pub type Deliver = Box<dyn Fn(NetworkEvent) -> Flow + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// A listening address is not a multiaddress, or cannot be listened on; the text says which and why.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("{0} で待ち受けられません / cannot listen on {0}: {1}")]
     Listen(String, String),
     /// The transports could not be set up.
     #[error("cannot set up the transports: {0}")]

@@ -616,6 +616,20 @@ fn an_address_that_cannot_be_listened_on_is_an_error() {
     }
 }
 
+#[test]
+fn an_address_in_use_is_said_to_be_in_use() {
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (tcp_port, udp_port) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
+    for address in [format!("/ip4/127.0.0.1/tcp/{tcp_port}"), format!("/ip4/127.0.0.1/udp/{udp_port}/quic-v1")] {
+        let Err(refused) = Network::start(listening_on(&address), &[1; 32], Box::new(|_| Flow::On)) else {
+            panic!("{address} is taken");
+        };
+        let said = refused.to_string();
+        assert!(said.contains(&address) && said.contains("別のプロセス"), "{said}");
+    }
+}
+
 // ── what is survived ──
 
 #[test]

@@ -369,6 +369,16 @@ fn transport(error: impl ToString) -> NetworkError {
     NetworkError::Transport(error.to_string())
 }
 
-fn unheard(address: &str, error: impl ToString) -> NetworkError {
-    NetworkError::Listen(address.to_owned(), error.to_string())
+/// libp2p's own error may say nothing; what the operating system said stands at its end.
+fn unheard(address: &str, error: impl std::error::Error + 'static) -> NetworkError {
+    let causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+    let told = causes.map(ToString::to_string).filter(|text| !text.is_empty()).last();
+    let mut why = told.unwrap_or_else(|| format!("{error:?}"));
+    if why.contains("Address already in use") || why.contains("AddrInUse") {
+        why.push_str(
+            "。別のプロセス(すでに動いているこのノードかもしれません)が待ち受けています。それを止めるか、[network] listen を\
+             変えてください / another process, perhaps this node already running, listens there",
+        );
+    }
+    NetworkError::Listen(address.to_owned(), why)
 }
