@@ -302,7 +302,7 @@ impl Stage {
             persons,
             seed: 2026,
             today,
-            offices: vec![party(PLANNER)?],
+            offices: vec![party(PLANNER)?, party(REVOKED)?],
             services: vec![party(HELPERS)?],
             hospitals: vec![party(HOSPITAL)?],
             records_per_person_min: 0,

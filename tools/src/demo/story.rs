@@ -299,10 +299,10 @@ fn one_flipped_bit(stage: &mut Stage) -> Result<Step, String> {
 }
 
 fn revoked_office(stage: &mut Stage) -> Result<Step, String> {
-    let person = stage.person(CITY, |person| person.care_level().is_some())?;
+    // A client of its own, so that it loses an answer it had.
+    let person = stage.person(CITY, |person| is_client(person, REVOKED))?;
     let ask = question(&person, "care-manager", "care-planning", &["insurance-card"]);
     let line = stage.line(REVOKED)?;
-    // Before: it stands, so it is decided (and refused, being unrelated).
     let before = line.ask(&ask)?;
     stage.revoke(REVOKED)?;
     let city = stage.line(CITY)?;
@@ -314,11 +314,10 @@ fn revoked_office(stage: &mut Stage) -> Result<Step, String> {
         word(&after) == "failed"
     });
     let code = after.pointer("/failure/code").and_then(Value::as_str).unwrap_or("").to_owned();
-    let decided = if word(&before) == "failed" { "failed" } else { "answered" };
     let refused = if told && code == NOT_ADMITTED_CODE { "not-admitted" } else { "still-answered" };
     let entry = if city.ledger_size()? == size { "no-entry" } else { "an-entry" };
     let seen = vec![format!("失効の前: {}、後: {} {code}", word(&before), word(&after))];
-    Ok(Step::new(NOT_ADMITTED, format!("{decided} {refused} {entry}"), seen))
+    Ok(Step::new(NOT_ADMITTED, format!("{} {refused} {entry}", word(&before)), seen))
 }
 
 fn killed_in_mid_load(stage: &mut Stage) -> Result<Step, String> {
@@ -354,7 +353,7 @@ fn killed_in_mid_load(stage: &mut Stage) -> Result<Step, String> {
     let outcome =
         if lost == 0 && told.len() >= 100 { NOTHING_LOST.to_owned() } else { format!("{lost} lost of {}", told.len()) };
     let seen = vec![format!(
-        "プロセス {before} を SIGKILL、{after} として再起動。受領証のある回答 {} 件、台帳 {} 件、失われたもの {lost} 件",
+        "プロセス {before} を SIGKILL、{after} として再起動。受領証のある答え {} 件、台帳 {} 件、失われたもの {lost} 件",
         told.len(),
         leaves.len()
     )];
