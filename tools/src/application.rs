@@ -12,7 +12,7 @@ use protocol::cbor;
 use protocol::code::service::ServiceKind;
 use protocol::digest::Digest;
 use protocol::id::insurer::InsurerNumber;
-use protocol::id::party::PartyId;
+use protocol::id::party::{PartyId, PartyKind};
 use protocol::key::{KeyUse, PublicKey};
 use protocol::limits;
 use protocol::primitives::Real;
@@ -94,6 +94,50 @@ pub struct Applicant {
     pub insurers: Vec<InsurerNumber>,
 }
 
+impl Applicant {
+    /// Refuses who cannot join by an application as it is told: better now than at the end of the way.
+    ///
+    /// # Errors
+    /// [`Code::Kind`] or [`Code::Usage`].
+    pub fn require_joinable(&self) -> Result<(), Trouble> {
+        require_joinable_kind(&self.party)?;
+        let fits = fitting_insurers(&self.party, &self.insurers);
+        fits.map_err(|what| Trouble::new(Code::Usage, format!("{}: {what}", self.party)))
+    }
+}
+
+/// Refuses an issuer.
+///
+/// # Errors
+/// [`Code::Kind`].
+pub fn require_joinable_kind(party: &PartyId) -> Result<(), Trouble> {
+    if party.kind() != PartyKind::Issuer {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        Code::Kind,
+        format!(
+            "{party}: 発行者は、発行できる範囲とともに名簿に載り、登録簿を持ちます。申込にはその範囲が書けません。この版では、\
+             網をつくる計画の [[issuers]] に書き、tsunagi network init で作ります / an issuer stands in the roster with \
+             limits that no application holds; write it under [[issuers]] in the plan of tsunagi network init"
+        ),
+    ))
+}
+
+/// Whether an insurer says for which numbers it answers, and nobody else does.
+///
+/// # Errors
+/// A text saying what is amiss.
+pub fn fitting_insurers(party: &PartyId, insurers: &[InsurerNumber]) -> Result<(), &'static str> {
+    match (party.kind(), insurers) {
+        (PartyKind::Insurer, []) => Err(
+            "保険者は、受け持つ保険者番号を --insurer で示してください / an insurer gives the numbers it answers for",
+        ),
+        (PartyKind::Insurer, _) | (_, []) => Ok(()),
+        _ => Err("--insurer は保険者だけが付けます / only an insurer answers for insurer numbers"),
+    }
+}
+
 /// The keys that sign, the use each is bound to, and the name of its secret.
 const PROVEN: [(KeyUse, &str, &[u8]); 3] =
     [(KeyUse::Signing, SIGNING, b"signing"), (KeyUse::Transport, TRANSPORT, b"transport"), (KeyUse::Log, LOG, b"log")];
@@ -172,7 +216,6 @@ impl SignedApplication {
 mod tests {
     use super::*;
     use node::dice::OsDice;
-    use protocol::id::party::PartyKind;
     use protocol::primitives::Secret;
 
     const NOW: Timestamp = Timestamp::from_unix_ms(1_780_000_000_000);

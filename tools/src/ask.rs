@@ -115,10 +115,10 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
     let mut lines = Lines(Vec::new());
     match &body.outcome {
         Outcome::Refused(told) => lines.add(0, &format!("結果: 拒否 ({})", told.as_str())),
-        Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 回答"),
+        Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 答え"),
         _ => lines.add(0, "結果: 受付"),
     }
-    lines.add(0, &format!("回答者: {}", body.responder));
+    lines.add(0, &format!("答えた組織: {}", body.responder));
     lines.add(0, &format!("決定: {}", moment(body.decided)));
     match &body.outcome {
         Outcome::Records(contents) => {
@@ -241,7 +241,7 @@ fn word(what: &FieldType, text: &str) -> String {
 
 fn look_text(look: &Access) -> String {
     let kinds: Vec<_> = look.kinds.iter().map(|kind| kind.japanese()).collect();
-    let ended = if look.refused { "拒否" } else { "回答" };
+    let ended = if look.refused { "拒否" } else { "答え" };
     format!(
         "{} {} {} ({}) {} {} {ended} 葉 {}",
         moment(look.at),

@@ -185,14 +185,20 @@ impl Desk {
     /// Without a serial number the organisation itself is revoked.
     ///
     /// # Errors
-    /// [`Code::Issue`] if there is no such organisation or credential.
+    /// [`Code::Unissued`] if there is no such organisation or credential.
     pub fn revoke(
         &mut self,
         party: &PartyId,
         serial: Option<u64>,
         now: Timestamp,
     ) -> Result<(StatusList, Notice), Trouble> {
-        let unknown = || Trouble::new(Code::Issue, format!("{party}: 登録がありません / not in the registry"));
+        let unknown = || {
+            let serial = serial.map_or_else(String::new, |serial| format!("、番号 {serial}"));
+            Trouble::new(
+                Code::Unissued,
+                format!("{party}{serial}: この発行者の登録簿にありません / not in the registry"),
+            )
+        };
         let organisation = self.registry.organisations.get_mut(&party.to_string()).ok_or_else(unknown)?;
         match serial {
             Some(serial) => {

@@ -36,6 +36,8 @@ use notes::Notes;
 #[derive(Clone, Debug)]
 pub struct Rosters {
     network: Digest,
+    /// Whether the network was named, and not taken from the first file.
+    is_compared: bool,
     versions: Vec<(Roster, Option<Digest>)>,
 }
 
@@ -103,6 +105,7 @@ impl Rosters {
         }
         let mut links = links.into_iter().map(|(_version, link)| link);
         let first = links.next().ok_or_else(|| refused(&"--roster"))?;
+        let is_compared = network.is_some();
         let network = network.unwrap_or_else(|| first.digest());
         let mut chain = Chain::begin(network, &first, &Real).map_err(|error| refused(&error))?;
         let mut versions = vec![(chain.newest().clone(), Some(chain.digest()))];
@@ -110,15 +113,16 @@ impl Rosters {
             chain = chain.extend(&link, &Real).map_err(|error| refused(&error))?;
             versions.push((chain.newest().clone(), Some(chain.digest())));
         }
-        Ok(Self { network, versions })
+        Ok(Self { network, is_compared, versions })
     }
 
     /// One roster that was verified before.
     pub fn known(network: Digest, roster: Roster) -> Self {
-        Self { network, versions: vec![(roster, None)] }
+        Self { network, is_compared: true, versions: vec![(roster, None)] }
     }
 
-    fn newest(&self) -> Option<&Roster> {
+    /// The newest of them.
+    pub fn newest(&self) -> Option<&Roster> {
         self.all().last()
     }
 
@@ -236,7 +240,7 @@ fn check_keeping(
             return Err(format!("立会 {} が署名した大きさ {} より縮んでいます / shrunk", seen.witness, seen.size));
         }
         if nodes.root(seen.size) != seen.root {
-            return Err(format!("立会 {} が署名した頭と食い違います / another history was cosigned", seen.witness));
+            return Err(format!("立会 {} が署名した先端と食い違います / another history was cosigned", seen.witness));
         }
     }
     let party = head.origin.party().clone();
@@ -250,7 +254,7 @@ fn check_keeping(
         return Err(format!("{party} が名簿にありません / not in the roster"));
     }
     if is_signed == Some(false) {
-        return Err("頭が台帳の鍵で署名されていません / the head is not signed with the log key".to_owned());
+        return Err("先端が台帳の鍵で署名されていません / the head is not signed with the log key".to_owned());
     }
     let epoch = epoch::check(line, rosters, &head, kept.get(&0))?;
     let notes = notes::check(line, rosters, &kept, head.size)?;
@@ -307,12 +311,12 @@ pub fn verify(line: &Line, rosters: &Rosters, step: &dyn Fn(u64, u64)) -> Result
     // Of an office or hospital the roster names no key, so that a quorum is shown, not asked for.
     let has_quorum = found.is_signed.is_none() || found.size == 0 || covered > 0;
     let mut text = format!(
-        "台帳: {}\n✓ 葉 {} 枚から根を計算し直し、頭と一致しました\n  根 {}\n",
+        "台帳: {}\n✓ 葉 {} 枚から根を計算し直し、先端と一致しました\n  根 {}\n",
         found.party, found.size, found.root
     );
     text.push_str(match found.is_signed {
-        Some(_good) => "✓ 頭は名簿にある台帳の鍵で署名されています\n",
-        None => "– 事業所・医療機関は名簿にないため、頭の署名はこの名簿では確かめられません\n",
+        Some(_good) => "✓ 先端は名簿にある台帳の鍵で署名されています\n",
+        None => "– 事業所・医療機関は名簿にないため、先端の署名はこの名簿では確かめられません\n",
     });
     text.push_str(&format!("{}\n{}\n", found.epoch.text(), found.notes.text()));
     if let Some((from, to)) = rosters.missing(line) {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use node::clock::Clock;
 use node::dice::OsDice;
+use protocol::id::party::PartyKind;
 use protocol::time::Span;
 use tools::application::Applicant;
 use tools::ask::{self, Person, Question};
@@ -15,7 +16,7 @@ use tools::ledger::{self, Rosters};
 use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
-use tools::rotation::{self, Step, Turned};
+use tools::rotation::{self, Owner, Step, Turned};
 use tools::{authority, credential, member, network};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
@@ -146,9 +147,9 @@ enum LedgerVerb {
         #[command(flatten)]
         rosters: RosterArgs,
     },
-    /// 回答ひとつの受領証を、ノードなしで確かめる
+    /// 答えひとつの受領証を、ノードなしで確かめる
     Receipt {
-        /// 回答 (/v1/ask の JSON、tsunagi --json ask の出力)
+        /// 答え (/v1/ask の JSON、tsunagi --json ask の出力)
         #[arg(long)]
         answer: PathBuf,
         #[command(flatten)]
@@ -156,7 +157,7 @@ enum LedgerVerb {
     },
     /// 本人に示された閲覧履歴が揃っているか、保険者の台帳と突き合わせる
     History {
-        /// 閲覧履歴の回答 (tsunagi --json ask --history の出力)
+        /// 閲覧履歴の答え (tsunagi --json ask --history の出力)
         #[arg(long)]
         answer: PathBuf,
         #[command(flatten)]
@@ -174,6 +175,9 @@ enum LedgerVerb {
         /// この日から (YYYY-MM-DD)
         #[arg(long)]
         since: Option<String>,
+        /// 名簿のファイル。最初の版から続けてすべて。照会のない組織が会員かどうかを確かめる
+        #[arg(long, num_args = 1..)]
+        roster: Vec<PathBuf>,
     },
 }
 
@@ -354,6 +358,9 @@ enum MemberVerb {
         /// 参加日 (YYYY-MM-DD)
         #[arg(long)]
         from: String,
+        /// 新しい名簿の立会の定足数(立会の過半数)。なければ今のまま
+        #[arg(long)]
+        witness_quorum: Option<u8>,
     },
 }
 
@@ -393,8 +400,8 @@ struct RotateArgs {
     /// 鍵フォルダー(封緘の鍵のほか)
     #[arg(long, required_unless_present = "config")]
     keys: Option<PathBuf>,
-    /// 会員の組織 (kind:number)
-    #[arg(long, requires = "network", requires = "out")]
+    /// 会員の組織 (kind:number)。--network と --out も要る
+    #[arg(long)]
     party: Option<String>,
     /// 最初の名簿の SHA-256
     #[arg(long)]
@@ -402,9 +409,15 @@ struct RotateArgs {
     /// 運営主体に渡すファイルの書き出し先(会員の署名鍵と台帳の鍵)
     #[arg(long)]
     out: Option<PathBuf>,
-    /// 鍵ファイルに残る一つ前の鍵を消してよい(名簿から外れたことを確かめた)
+    /// 事業所・医療機関の鍵である(会員の --party、--network、--out の代わり)
+    #[arg(long, conflicts_with_all = ["party", "network", "out", "roster"])]
+    office: bool,
+    /// 鍵ファイルに残る一つ前の鍵を消してよい。会員は --roster で、事業所・医療機関は資格証で、外れたことを確かめて
     #[arg(long)]
     drop_before: bool,
+    /// --drop-before のとき、会員が付ける名簿。最初の版から最新まで続けてすべて
+    #[arg(long, num_args = 1.., requires = "drop_before")]
+    roster: Vec<PathBuf>,
     /// 動いているノードの設定ファイル(封緘の鍵)
     #[arg(long)]
     config: Option<PathBuf>,
@@ -566,11 +579,13 @@ fn run_ledger(verb: LedgerVerb) -> Result<Report, Trouble> {
             report
         }
         LedgerVerb::Receipt { answer, rosters } => ledger::receipt::receipt(&answer, &read_rosters(&rosters)?),
-        LedgerVerb::Affected { door, party, since } => {
+        LedgerVerb::Affected { door, party, since, roster } => {
             let usage = |trouble: Trouble| Trouble::new(Code::Usage, trouble.detail);
             let party = plan::party(&party).map_err(usage)?;
+            ledger::affected::require_a_number_of_its_kind(&party)?;
             let since = since.map(|day| plan::date(&day)).transpose().map_err(usage)?;
-            ledger::affected::affected(&open(door)?, &party, since)
+            let rosters = if roster.is_empty() { None } else { Some(Rosters::read(&roster, None)?) };
+            ledger::affected::affected(&open(door)?, &party, since, rosters.as_ref())
         }
     }
 }
@@ -651,9 +666,10 @@ fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report
         MemberVerb::Answer { keys, application, challenge, out } => {
             member::answer(&keys, &application, &challenge, &out)
         }
-        MemberVerb::Add { folder, application, expected, answer, from } => {
+        MemberVerb::Add { folder, application, expected, answer, from, witness_quorum } => {
             let from = plan::date(&from).map_err(|trouble| Trouble::new(Code::Usage, trouble.detail))?;
-            member::add(&folder, &application, &expected, &answer, from, now)
+            let terms = member::Terms { participates_from: from, witness_quorum };
+            member::add(&folder, &application, &expected, &answer, terms, now)
         }
     }
 }
@@ -670,15 +686,31 @@ fn rotate(args: &RotateArgs, now: protocol::time::Timestamp) -> Result<Report, T
         }
     };
     let keys = args.keys.as_ref().ok_or_else(|| usage("--keys"))?;
-    let member = match (&args.party, &args.network, &args.out) {
-        (Some(party), Some(network), Some(out)) => {
+    rotation::turn(keys, turned, &owner_of(args, turned)?, args.drop_before, now)
+}
+
+/// Who turns its key file. Without its proof a member's new key would be known to nobody, so nothing is guessed.
+fn owner_of(args: &RotateArgs, turned: Turned) -> Result<Owner, Trouble> {
+    let usage = |what: &str| Trouble::new(Code::Usage, what);
+    match (turned, &args.party, &args.network, &args.out) {
+        (Turned::Transport, None, None, None) => Ok(Owner::Anybody),
+        (Turned::Transport, ..) => Err(usage(
+            "接続の鍵は名簿に載りません。--party、--network、--out を付けないでください / no roster names a transport key",
+        )),
+        (_, Some(party), Some(network), Some(out)) => {
             let party = plan::party(party).map_err(|trouble| usage(&trouble.detail))?;
+            if matches!(party.kind(), PartyKind::Office | PartyKind::Hospital) {
+                return Err(usage("事業所・医療機関は、--party、--network、--out の代わりに --office / use --office"));
+            }
             let network = protocol::digest::Digest::parse(network).ok_or_else(|| usage("--network"))?;
-            Some((party, network, out.as_path()))
+            Ok(Owner::Member { party, network, out: out.clone(), rosters: args.roster.clone() })
         }
-        _ => None,
-    };
-    rotation::turn(keys, turned, member, args.drop_before, now)
+        (_, None, None, None) if args.office => Ok(Owner::Holder),
+        _ => Err(usage(
+            "会員は --party、--network、--out をすべて、事業所・医療機関は --office を付けてください。鍵は替えていません / \
+             a member gives all of --party, --network and --out, an office or hospital --office; no key was replaced",
+        )),
+    }
 }
 
 fn run_credential(verb: CredentialVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {

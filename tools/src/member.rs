@@ -15,12 +15,12 @@ use protocol::digest::Digest;
 use protocol::id::party::PartyKind;
 use protocol::ledger::epoch;
 use protocol::primitives::{Primitives as _, Real, Suite};
-use protocol::roster::Member;
+use protocol::roster::{Member, Roster};
 use protocol::time::Timestamp;
 use rand_core::CryptoRng;
 use serde_json::json;
 
-use crate::application::{Applicant, SignedApplication};
+use crate::application::{Applicant, Application, SignedApplication, fitting_insurers, require_joinable_kind};
 use crate::line::Line;
 use crate::message::{Code, Report, Trouble};
 use crate::{authority, chain, credential, files, seat};
@@ -50,7 +50,7 @@ struct Proof {
 ///
 /// # Errors
 /// [`Code::Roster`] if `roster`, the first of the network, has another digest than the one given out of
-/// band; [`Code::Keys`], [`Code::Exists`].
+/// band; [`Code::Kind`] or [`Code::Usage`] if who applies cannot join so; [`Code::Keys`], [`Code::Exists`].
 pub fn join(
     applicant: Applicant,
     keys: &Path,
@@ -60,10 +60,16 @@ pub fn join(
     now: Timestamp,
     dice: &mut dyn CryptoRng,
 ) -> Result<Report, Trouble> {
+    applicant.require_joinable()?;
     let found = files::read_cbor::<protocol::roster::Link>(first_roster)?;
     protocol::roster::Chain::begin(network, &found, &Real).map_err(|error| Trouble::new(Code::Roster, error))?;
-    if !keys.exists() {
+    if is_empty_or_absent(keys) {
         seat::keep(keys, credential::KEY_FILE, &seat::make(applicant.party.kind(), dice), dice)?;
+    }
+    if !keys.join(credential::KEY_FILE).exists() {
+        let what = "この鍵フォルダーに seat.keys がありません。別のフォルダーか、作りかけです。まだない(または空の)フォルダーを\
+                    --keys に指定すると、新しい鍵を作ります / no seat.keys here; name a folder that is not there or is empty";
+        return Err(Trouble::new(Code::Keys, format!("{}: {what}", keys.display())));
     }
     let secrets = seat::load(keys, credential::KEY_FILE)?;
     let party = applicant.party.to_string();
@@ -133,28 +139,35 @@ pub fn answer(keys: &Path, application: &Path, challenge: &Path, out: &Path) -> 
     Ok(Report::good(format!("運営主体に返すもの: {}", out.display()), json!({ "answer": out })))
 }
 
+/// On which terms an applicant is taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// From when it takes part.
+    pub participates_from: Date,
+    /// How many witnesses make a quorum from then on; none leaves it.
+    pub witness_quorum: Option<u8>,
+}
+
 /// Takes the applicant in: the next roster, signed.
 ///
 /// # Errors
-/// [`Code::Possession`] if a proof does not hold; [`Code::Roster`] if the party is a member already or
-/// the signers are too few.
+/// [`Code::Kind`] if its kind does not join so; [`Code::Possession`] if a proof does not hold; [`Code::Roster`] if the
+/// party is a member already or the signers are too few; [`Code::Quorum`].
 pub fn add(
     authority: &Path,
     application: &Path,
     expected: &Path,
     answer: &Path,
-    participates_from: Date,
+    terms: Terms,
     now: Timestamp,
 ) -> Result<Report, Trouble> {
     let signed: SignedApplication = files::read_cbor(application)?;
     let applied = signed.verify(&chain::read(authority, None)?.network(), now)?;
+    require_memberlike(&applied)?;
     let (expected, answer): (Proof, Proof) = (files::read_cbor(expected)?, files::read_cbor(answer)?);
     if expected.application != signed.digest() || expected != answer || expected.exports.len() != applied.sealing.len()
     {
         return Err(Trouble::new(Code::Possession, format!("{}: sealing", applied.party)));
-    }
-    if matches!(applied.party.kind(), PartyKind::Office | PartyKind::Hospital | PartyKind::Issuer) {
-        return Err(Trouble::new(Code::Possession, format!("{}: not a kind that joins so", applied.party)));
     }
     let (link, roster) = authority::next(authority, now, |roster| {
         if roster.member(&applied.party).is_some() {
@@ -167,12 +180,13 @@ pub fn add(
             log: vec![applied.log],
             epoch: epoch::FIRST,
             insurers: applied.insurers.clone(),
-            participates_from,
+            participates_from: terms.participates_from,
             issues: None,
             oblivious: applied.oblivious,
             cosigning: applied.cosigning,
         });
-        Ok(())
+        roster.witness_quorum = terms.witness_quorum.unwrap_or(roster.witness_quorum);
+        require_a_majority(roster)
     })?;
     Ok(authority::report(authority, &link, &roster))
 }
@@ -191,6 +205,40 @@ pub fn rotate_sealing(line: &Line) -> Result<Report, Trouble> {
         Ok(false) => Err(Trouble::new(Code::Refused, "会員ではないか、鍵ファイルに書けませんでした / not rotated")),
         Err(what) => Err(Trouble::new(Code::Refused, what)),
     }
+}
+
+/// Who stands in the roster, and not in a credential or the plan.
+fn require_memberlike(applied: &Application) -> Result<(), Trouble> {
+    let party = &applied.party;
+    require_joinable_kind(party)?;
+    if matches!(party.kind(), PartyKind::Office | PartyKind::Hospital) {
+        let what = "事業所・医療機関は名簿に載りません。発行者が tsunagi credential issue で資格証を発行します / offices and \
+                    hospitals hold credentials";
+        return Err(Trouble::new(Code::Kind, format!("{party}: {what}")));
+    }
+    let fits = fitting_insurers(party, &applied.insurers);
+    fits.map_err(|what| Trouble::new(Code::Malformed, format!("{party}: {what}")))
+}
+
+/// Any two quorums must have a witness in common.
+fn require_a_majority(roster: &Roster) -> Result<(), Trouble> {
+    let witnesses = roster.of_kind(PartyKind::Witness).count();
+    let majority = witnesses / 2 + 1;
+    if witnesses == 0 || (majority..=witnesses).contains(&usize::from(roster.witness_quorum)) {
+        return Ok(());
+    }
+    Err(Trouble::new(
+        Code::Quorum,
+        format!(
+            "立会 {witnesses} に対して witness_quorum が {} です。--witness-quorum {majority} から {witnesses} までを付けて\
+             ください / add --witness-quorum {majority} to {witnesses}",
+            roster.witness_quorum
+        ),
+    ))
+}
+
+fn is_empty_or_absent(folder: &Path) -> bool {
+    !folder.exists() || std::fs::read_dir(folder).is_ok_and(|mut found| found.next().is_none())
 }
 
 fn info(application: &Digest) -> Vec<u8> {

@@ -20,6 +20,14 @@ pub enum Code {
     Issue,
     /// A proof of possession does not hold.
     Possession,
+    /// The roster still names a key that was to be destroyed.
+    Named,
+    /// Nothing was issued to this organisation.
+    Unissued,
+    /// An organisation of a kind that does not join so.
+    Kind,
+    /// The witnesses of a quorum would be half of them or fewer, or more than there are.
+    Quorum,
     /// The node cannot be reached.
     Unreachable,
     /// The node answered with a refusal.
@@ -66,6 +74,10 @@ impl Code {
             Self::Roster => "T0201",
             Self::Issue => "T0202",
             Self::Possession => "T0203",
+            Self::Named => "T0204",
+            Self::Unissued => "T0205",
+            Self::Kind => "T0206",
+            Self::Quorum => "T0207",
             Self::Unreachable => "T0301",
             Self::Refused => "T0302",
             Self::File => "T0401",
@@ -81,6 +93,7 @@ impl Code {
         match self {
             Self::Usage => 2,
             Self::Roster | Self::Issue | Self::Possession | Self::Refused => 1,
+            Self::Named | Self::Unissued | Self::Kind | Self::Quorum => 1,
             Self::Malformed | Self::Plan => 65,
             Self::Unreachable | Self::Absent => 69,
             Self::File | Self::Exists | Self::Keys => 74,
@@ -97,8 +110,21 @@ impl Code {
             Self::Roster => ("名簿が正しい連鎖になっていません", "運営主体に確認してください"),
             Self::Issue => ("資格証を発行できません", "発行者の権限と登録状況を確認してください"),
             Self::Possession => ("鍵の所持を確認できません", "申込者に作り直しを依頼してください"),
+            Self::Named => (
+                "名簿がまだその鍵を認めています",
+                "運営主体に authority rotate --step retire を依頼し、その後の名簿まで --roster にすべて渡してください",
+            ),
+            Self::Unissued => (
+                "発行済みの資格証の中にありません",
+                "組織の番号と、どの発行者が発行したかを確認してください。失効一覧は変わっていません",
+            ),
+            Self::Kind => ("この種類の組織は申込では加われません", "deploy/README.md の「参加する」を確認してください"),
+            Self::Quorum => (
+                "立会の定足数が立会の過半数になりません",
+                "member add に --witness-quorum N を付けて、新しい名簿の定足数も改めてください",
+            ),
             Self::Unreachable => ("ノードに接続できません", "ノードが動いているか、URL が正しいか確認してください"),
-            Self::Refused => ("ノードが要求を受け付けませんでした", "合言葉と内容を確認してください"),
+            Self::Refused => ("ノードが受け付けませんでした", "合言葉と内容を確認してください"),
             Self::File => ("ファイルを読み書きできません", "場所、権限、空き容量を確認してください"),
             Self::Exists => ("既にあるため上書きしません", "別の出力先を指定してください"),
             Self::Keys => ("鍵を扱えません", "鍵フォルダーの場所と権限を確認してください"),
@@ -157,13 +183,17 @@ mod tests {
         assert_eq!(moment(Timestamp::from_unix_ms(1_556_636_401_000)), "令和元年5月1日 00:00:01");
     }
 
-    const ALL: [Code; 13] = [
+    const ALL: [Code; 17] = [
         Code::Usage,
         Code::Malformed,
         Code::Plan,
         Code::Roster,
         Code::Issue,
         Code::Possession,
+        Code::Named,
+        Code::Unissued,
+        Code::Kind,
+        Code::Quorum,
         Code::Unreachable,
         Code::Refused,
         Code::File,

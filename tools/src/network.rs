@@ -49,6 +49,8 @@ pub struct Founded {
     /// Members' nodes in the order of the plan, then offices' and hospitals'. Without those of issuers, which only keep
     /// their ledgers: a network runs without them.
     pub nodes: Vec<Founding>,
+    /// The nodes of issuers.
+    pub issuers: Vec<Founding>,
 }
 
 /// One node of it.
@@ -87,43 +89,56 @@ struct Held(Vec<(TcpListener, Option<UdpSocket>)>);
 /// Makes everything the plan names in the new folder `out`.
 ///
 /// # Errors
-/// [`Code::Exists`] if `out` is there; [`Code::Plan`], [`Code::Keys`], [`Code::File`].
+/// [`Code::Exists`] if `out` is there; [`Code::Plan`], [`Code::Keys`], [`Code::File`]. Nothing half made is left.
 pub fn found(plan: &Plan, out: &Path, now: Timestamp, dice: &mut dyn CryptoRng) -> Result<Founded, Trouble> {
     files::require_absent(out)?;
     let out = files::absolute(out)?;
+    make(plan, &out, now, dice).inspect_err(|_trouble| {
+        // Made here, a moment ago; what stands in the way of removing it stood in the way of making it.
+        std::fs::remove_dir_all(&out).ok();
+    })
+}
+
+fn make(plan: &Plan, out: &Path, now: Timestamp, dice: &mut dyn CryptoRng) -> Result<Founded, Trouble> {
     for folder in [AUTHORITY, NOTICES, MEMBERS] {
         files::make_folder(&out.join(folder))?;
     }
-    let drafts = draft_nodes(plan, &out, dice)?;
-    let network = found_roster(plan, &out, &drafts, now, dice)?;
-    found_issuers(plan, &out, network, now)?;
+    let drafts = draft_nodes(plan, out, dice)?;
+    let network = found_roster(plan, out, &drafts, now, dice)?;
+    found_issuers(plan, out, network, now)?;
     for holder in &plan.holders {
-        enrol(plan, &out, holder, &drafts, network, now)?;
+        enrol(plan, out, holder, &drafts, network, now)?;
     }
     authority::pulse(&out.join(AUTHORITY), &out.join(NOTICES), now)?;
-    let nodes = write_nodes(plan, &out, &drafts, network, dice)?;
-    Ok(Founded { network, folder: out, nodes })
+    let (issuers, nodes) = write_nodes(plan, out, &drafts, network, dice)?
+        .into_iter()
+        .partition(|node| node.party.kind() == PartyKind::Issuer);
+    Ok(Founded { network, folder: out.to_owned(), nodes, issuers })
 }
 
 /// What the command tells.
 pub fn report(founded: &Founded) -> Report {
-    let nodes: Vec<Value> = founded
-        .nodes
-        .iter()
+    let all = || founded.nodes.iter().chain(&founded.issuers);
+    let nodes: Vec<Value> = all()
         .map(|node| {
             json!({ "party": node.party.to_string(), "config": node.config, "api": format!("http://{}", node.api),
                 "metrics": format!("http://{}", node.metrics), "token_file": node.token_file,
                 "addresses": node.addresses })
         })
         .collect();
-    let text = format!(
-        "網を作成しました: {}\n最初の名簿の SHA-256(書面で渡すもの): {}\nノード: {}\n\
-         次に: tsunagi run --config {}",
+    let mut text = format!(
+        "網を作成しました: {}\n最初の名簿の SHA-256(書面で渡すもの): {}\nノード: {}(発行者のもの {} を含む)\n\
+         次に: 立会とほかのノードを、それぞれ起動してください。立会に届くまで、どのノードも答えません",
         founded.folder.display(),
         founded.network,
-        founded.nodes.len(),
-        founded.nodes.first().map_or_else(|| CONFIG.to_owned(), |node| node.config.display().to_string()),
+        nodes.len(),
+        founded.issuers.len(),
     );
+    let is_witness = |node: &&Founding| node.party.kind() == PartyKind::Witness;
+    // Witnesses first: the others wait for them.
+    for node in all().filter(is_witness).chain(all().filter(|node| !is_witness(node))) {
+        text.push_str(&format!("\n  tsunagi run --config {}", node.config.display()));
+    }
     Report::good(text, json!({ "network": founded.network.to_string(), "folder": founded.folder, "nodes": nodes }))
 }
 
@@ -217,12 +232,9 @@ fn enrol(
     network: Digest,
     now: Timestamp,
 ) -> Result<(), Trouble> {
-    let permits = |limits: &protocol::roster::IssuerLimits| limits.permit(&holder.party, &holder.services);
-    let issuer = plan.members.iter().find(|member| member.issues.as_ref().is_some_and(permits));
-    let nobody =
-        || Trouble::new(Code::Plan, format!("{}: 発行できる発行者がいません / no issuer may issue", holder.party));
-    let issuer = issuer.ok_or_else(nobody)?;
-    let draft = drafts.iter().find(|draft| draft.party == holder.party).ok_or_else(nobody)?;
+    let issuer = plan.issuer_for(holder)?;
+    let of_holder = |draft: &&Draft| draft.party == holder.party;
+    let draft = drafts.iter().find(of_holder).ok_or_else(|| Trouble::new(Code::Plan, &holder.party))?;
     let applicant = Applicant {
         party: holder.party.clone(),
         name: holder.name.clone(),
@@ -276,9 +288,6 @@ fn write_nodes(
         files::write_new(&config, text.to_toml().as_bytes(), 0o644)?;
         let token = Digest::from_bytes(*Secret::random(dice).expose());
         files::write_new(&token_file, format!("{token}\n").as_bytes(), 0o600)?;
-        if draft.party.kind() == PartyKind::Issuer {
-            continue;
-        }
         nodes.push(Founding {
             party: draft.party.clone(),
             folder: draft.folder.clone(),

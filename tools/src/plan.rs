@@ -198,7 +198,19 @@ impl Plan {
             witnesses == 0 || usize::from(self.witness_quorum).saturating_mul(2) > witnesses,
             "network.witness_quorum: 立会の過半数が必要です / more than half of the witnesses",
         )?;
-        require(self.members.iter().any(|member| member.bootstrap), "no member with bootstrap = true")
+        require(self.members.iter().any(|member| member.bootstrap), "no member with bootstrap = true")?;
+        self.holders.iter().try_for_each(|holder| self.issuer_for(holder).map(drop))
+    }
+
+    /// The first issuer whose limits allow a credential for this office or hospital.
+    ///
+    /// # Errors
+    /// [`Code::Plan`] if there is none.
+    pub fn issuer_for(&self, holder: &PlannedHolder) -> Result<&PlannedMember, Trouble> {
+        let permits = |limits: &IssuerLimits| limits.permit(&holder.party, &holder.services);
+        let issuer = self.members.iter().find(|member| member.issues.as_ref().is_some_and(permits));
+        let what = || format!("{}: 発行できる発行者がいません / no issuer may issue", holder.party);
+        issuer.ok_or_else(|| Trouble::new(Code::Plan, what()))
     }
 }
 

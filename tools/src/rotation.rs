@@ -2,7 +2,7 @@
 //! authority that old and new key are one hand's; the authority lets the new key into the roster, then puts it
 //! in use, then drops the old one. A running node follows the roster by itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -20,6 +20,7 @@ use protocol::time::Timestamp;
 use serde_json::json;
 
 use crate::application::APPLICATION_LIFE;
+use crate::ledger::Rosters;
 use crate::message::{Code, Report, Trouble};
 use crate::{authority, credential, files, seat};
 
@@ -35,6 +36,26 @@ pub enum Turned {
     Log,
     /// The transport key: the node is started anew with it.
     Transport,
+}
+
+/// Whose key file is turned, and what has to come of it beside the new key.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// A member: the roster has to follow, for which the authority needs the proof in `out`.
+    Member {
+        /// Which.
+        party: PartyId,
+        /// Its network.
+        network: Digest,
+        /// Where the proof is written.
+        out: PathBuf,
+        /// All rosters to the newest, for the key before to be destroyed.
+        rosters: Vec<PathBuf>,
+    },
+    /// An office or hospital: it applies anew, and its credential follows.
+    Holder,
+    /// Anybody, of a transport key: no roster or credential names it.
+    Anybody,
 }
 
 /// How far the roster goes with a rotation.
@@ -93,32 +114,25 @@ impl Turned {
     }
 }
 
-/// Turns the key file in `keys` on by one generation; for a member that names its network, a proof for the
-/// authority is written to `out`.
+/// Turns the key file in `keys` on by one generation; of a member, a proof for the authority is written first.
 ///
 /// # Errors
 /// [`Code::Keys`]; [`Code::Exists`] if the generation before is still in the file and `drop_before` is not
-/// wished: the roster may still name it.
-pub fn turn(
-    keys: &Path,
-    turned: Turned,
-    member: Option<(PartyId, Digest, &Path)>,
-    drop_before: bool,
-    now: Timestamp,
-) -> Result<Report, Trouble> {
+/// wished; [`Code::Usage`] or [`Code::Named`] if a member does not show by rosters that it counts no more.
+pub fn turn(keys: &Path, turned: Turned, owner: &Owner, drop_before: bool, now: Timestamp) -> Result<Report, Trouble> {
     let mut secrets = seat::load(keys, credential::KEY_FILE)?;
     let (before, used, next) = turned.names();
-    if secrets.get(before).is_some() && !drop_before {
-        return Err(Trouble::new(
-            Code::Exists,
-            format!("{before}: 前の鍵が残っています。名簿から外れたことを確かめ、--drop-before を付けてください"),
-        ));
+    if secrets.get(before).is_some() {
+        if !drop_before {
+            return Err(Trouble::new(Code::Exists, format!("{before}: {}", owner.when_to_drop())));
+        }
+        owner.require_dropped(turned, seat::public(&secrets, used)?)?;
     }
     let old = seat::secret(&secrets, used)?.clone();
     // An announced key must be the one that follows; others may be made on the spot.
     let new = secrets.get(next).cloned().unwrap_or_else(|| Secret::random(&mut OsDice));
-    if let Some((party, network, out)) = member {
-        let signed = SignedRotation::make(party, network, turned.key_use(), (&old, &new), now);
+    if let Owner::Member { party, network, out, .. } = owner {
+        let signed = SignedRotation::make(party.clone(), *network, turned.key_use(), (&old, &new), now);
         files::write_new(out, &cbor::encode(&signed), 0o644)?;
     }
     secrets.set(used, new.clone());
@@ -133,15 +147,7 @@ pub fn turn(
     }
     keep(keys, &secrets)?;
     let public = authority::hex(&PublicKey::from_bytes(public(&new)));
-    let text = format!(
-        "鍵ファイルを次の世代に進めました({used}): {public}\n{}",
-        match turned {
-            Turned::Transport =>
-                "次に: ノードを再起動してください。接続先の一覧にこのノードを載せている相手には新しい番地を知らせます",
-            Turned::Signing | Turned::Log =>
-                "次に: 会員は運営主体へ渡すファイルを渡し、事業所・医療機関は member join で申込を作り直してください",
-        }
-    );
+    let text = format!("鍵ファイルを次の世代に進めました({used}): {public}\n{}", owner.what_next());
     Ok(Report::good(text, json!({ "key": used, "public": public })))
 }
 
@@ -171,6 +177,54 @@ pub fn step(authority: &Path, rotation: &Path, step: Step, now: Timestamp) -> Re
         Ok(())
     })?;
     Ok(authority::report(authority, &link, &roster))
+}
+
+impl Owner {
+    fn when_to_drop(&self) -> &'static str {
+        match self {
+            Self::Member { .. } => {
+                "前の鍵が残っています。名簿から外れていれば、--drop-before と、最初から最新までの名簿を --roster に付けて\
+                 ください / the key before is still there; add --drop-before and --roster with all rosters"
+            }
+            Self::Holder | Self::Anybody => {
+                "前の鍵が残っています。今の鍵の資格証を受け取っていれば、--drop-before を付けてください / the key before is \
+                 still there; add --drop-before once a credential names the key in use"
+            }
+        }
+    }
+
+    /// The key before may be destroyed if the newest roster names the key in use alone: an older roster, from before
+    /// the rotation, does not.
+    fn require_dropped(&self, turned: Turned, used: PublicKey) -> Result<(), Trouble> {
+        let Self::Member { party, network, rosters, .. } = self else { return Ok(()) };
+        if rosters.is_empty() {
+            return Err(Trouble::new(
+                Code::Usage,
+                "--drop-before: 会員は --roster に、最初から最新までの名簿をすべて付けてください。前の鍵が外れたことを\
+                 名簿で確かめます / a member adds --roster with all rosters, which must name the key before no more",
+            ));
+        }
+        let rosters = Rosters::read(rosters, Some(*network))?;
+        let newest = rosters.newest().ok_or_else(|| Trouble::new(Code::Usage, "--roster"))?;
+        let refused = |what: &str| Trouble::new(Code::Named, format!("{party}、名簿 第{}版: {what}", newest.version));
+        let not_listed = || refused("会員ではありません / not a member in this roster");
+        let member = newest.member(party).ok_or_else(not_listed)?;
+        let listed = if turned == Turned::Log { &member.log } else { &member.signing };
+        if *listed == [used] {
+            return Ok(());
+        }
+        Err(refused("載っている鍵が、今の鍵一つだけではありません / it does not name the key in use alone"))
+    }
+
+    const fn what_next(&self) -> &'static str {
+        match self {
+            Self::Member { .. } => "次に: --out に書いたファイルを運営主体へ渡してください",
+            Self::Holder => "次に: member join で申込を作り直し、発行者から credential renew を受けてください",
+            Self::Anybody => {
+                "次に: ノードを再起動してください。接続先の一覧にこのノードを載せている相手には新しい番地を知らせます"
+            }
+        }
+    }
 }
 
 impl SignedRotation {

@@ -135,7 +135,7 @@ fn an_office_goes_on_with_the_announced_key_and_never_back() {
     };
     let credential = |out: &str| Credential::own(&std::fs::read(folder.join(format!("{out}.credential"))).unwrap());
     good(folder, &renew("first"));
-    good(folder, &format!("member rotate --key signing --keys {own}"));
+    good(folder, &format!("member rotate --key signing --office --keys {own}"));
     good(folder, &renew("second"));
     let (first, second) = (credential("first").unwrap(), credential("second").unwrap());
     assert_eq!(second.signing.digest(), first.next_signing);
@@ -144,11 +144,67 @@ fn an_office_goes_on_with_the_announced_key_and_never_back() {
     let back = "credential renew --issuer net/members/issuer-tokyo --application first --out x";
     assert_eq!(bad(folder, back), (1, "T0202".into()));
     // The key before stays in the file until somebody says that nothing names it any more.
-    let again = format!("member rotate --key signing --keys {own}");
+    let again = format!("member rotate --key signing --office --keys {own}");
     assert_eq!(bad(folder, &again), (74, "T0402".into()));
     good(folder, &format!("{again} --drop-before"));
     good(folder, &renew("third"));
     assert_eq!(credential("third").unwrap().signing.digest(), second.next_signing);
+}
+
+#[test]
+fn no_key_is_replaced_for_whoever_does_not_say_what_it_is() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let keys = format!("net/members/{INSURER}/keys");
+    let kept = || std::fs::read(folder.join(&keys).join("seat.keys")).unwrap();
+    let before = kept();
+    let three = ["--party insurer:131235".to_owned(), format!("--network {network}"), "--out log.rotation".to_owned()];
+    let rotate = |rest: &str| format!("member rotate --key log --keys {keys} {rest}");
+    for left_out in 0..three.len() {
+        let two: Vec<_> =
+            three.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, words)| &**words).collect();
+        assert_eq!(bad(folder, &rotate(&two.join(" "))), (2, "T0001".into()), "{two:?}");
+        assert_eq!(bad(folder, &rotate(&three[left_out])), (2, "T0001".into()), "{}", three[left_out]);
+    }
+    assert_eq!(bad(folder, &rotate("")), (2, "T0001".into()));
+    let of_an_office = three.join(" ").replace("insurer:131235", "office:1370101238");
+    assert_eq!(bad(folder, &rotate(&of_an_office)), (2, "T0001".into()));
+    assert_eq!(tsunagi(folder, &rotate(&format!("--office {}", three[0]))).status.code(), Some(2));
+    let transport = rotate(&three.join(" ")).replace("--key log", "--key transport");
+    assert_eq!(bad(folder, &transport), (2, "T0001".into()));
+    assert!(kept() == before && !folder.join("log.rotation").exists());
+    good(folder, &rotate(&three.join(" ")));
+    assert!(kept() != before && folder.join("log.rotation").exists());
+}
+
+#[test]
+fn a_member_destroys_a_key_only_when_the_newest_roster_names_it_no_more() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let rotate = |out: &str| {
+        format!(
+            "member rotate --key signing --keys net/members/{INSURER}/keys --party insurer:131235 --network {network} \
+             --out {out}"
+        )
+    };
+    good(folder, &rotate("first"));
+    let kept = || std::fs::read(folder.join(format!("net/members/{INSURER}/keys/seat.keys"))).unwrap();
+    let turned_once = kept();
+    let rosters = |newest: u32| {
+        let files = (1..=newest).map(|version| format!(" net/authority/roster-{version:06}.cbor"));
+        format!("{} --drop-before --roster{}", rotate("second"), files.collect::<String>())
+    };
+    assert_eq!(bad(folder, &rotate("second")), (74, "T0402".into()));
+    assert_eq!(bad(folder, &format!("{} --drop-before", rotate("second"))), (2, "T0001".into()));
+    assert_eq!(bad(folder, &rosters(1)), (1, "T0204".into()));
+    for (newest, step) in [(2, "announce"), (3, "use"), (4, "retire")] {
+        assert_eq!(bad(folder, &rosters(newest - 1)), (1, "T0204".into()), "before {step}");
+        good(folder, &format!("authority rotate --folder net/authority --rotation first --step {step}"));
+    }
+    assert_eq!(bad(folder, &rosters(3)), (1, "T0204".into()), "the newest was left out");
+    assert!(kept() == turned_once && !folder.join("second").exists());
+    good(folder, &rosters(4));
+    assert!(kept() != turned_once && folder.join("second").exists());
 }
 
 #[test]
@@ -235,6 +291,113 @@ fn a_member_joins_with_proof_of_each_key() {
     assert_eq!(read::<Notice>(folder, "net/notices/roster-000002.cbor"), Notice::Roster(second));
 }
 
+/// Words of an application with new keys, and those for its way into the roster.
+fn applies(network: Digest, party: &str, name: &str) -> String {
+    format!(
+        "member join --party {party} --name 見本 --keys {name}.keys --first-roster net/authority/roster-000001.cbor \
+         --network {network} --out {name}.app"
+    )
+}
+
+fn adds(folder: &Path, name: &str) -> String {
+    let files = format!("--application {name}.app --expected {name}.expected");
+    good(folder, &format!("member challenge --folder net/authority {files} --out {name}.challenge"));
+    let answer = format!("--keys {name}.keys --application {name}.app --challenge {name}.challenge");
+    good(folder, &format!("member answer {answer} --out {name}.answer"));
+    format!("member add --folder net/authority {files} --answer {name}.answer --from 2027-04-01")
+}
+
+#[test]
+fn an_insurer_says_for_which_numbers_it_answers_and_nobody_else_does() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    assert_eq!(bad(folder, &applies(network, "insurer:131011", "none")), (2, "T0001".into()));
+    let witness = format!("{} --insurer 131011", applies(network, "witness:w-2", "none"));
+    assert_eq!(bad(folder, &witness), (2, "T0001".into()));
+    assert!(!folder.join("none.keys").exists(), "refused before anything was made");
+    // An application of other software may leave them out; the authority sees it.
+    good(folder, &format!("{} --insurer 131011", applies(network, "insurer:131011", "city")));
+    let secrets = tools::seat::load(&folder.join("city.keys"), "seat.keys").unwrap();
+    let applicant = tools::application::Applicant {
+        party: protocol::id::party::PartyId::parse("insurer:131011").unwrap(),
+        name: "見本".to_owned(),
+        services: Vec::new(),
+        insurers: Vec::new(),
+    };
+    let signed = tools::application::SignedApplication::make(applicant, network, &secrets, now()).unwrap();
+    std::fs::write(folder.join("city.app"), cbor::encode(&signed)).unwrap();
+    let add = adds(folder, "city");
+    assert_eq!(bad(folder, &add), (65, "T0101".into()));
+}
+
+#[test]
+fn an_issuer_hears_at_once_that_no_application_makes_it_one() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    assert_eq!(bad(folder, &applies(network, "issuer:osaka", "osaka")), (1, "T0206".into()));
+    let said = String::from_utf8(tsunagi(folder, &applies(network, "issuer:osaka", "osaka")).stderr).unwrap();
+    assert!(said.contains("[[issuers]]") && !folder.join("osaka.keys").exists(), "{said}");
+    // An office applies to an issuer, not to the authority.
+    good(folder, &format!("{} --service 43", applies(network, "office:1370200014", "office")));
+    let add = adds(folder, "office");
+    assert_eq!(bad(folder, &add), (1, "T0206".into()));
+}
+
+#[test]
+fn a_witness_is_added_with_a_quorum_of_more_than_half() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    good(folder, &applies(network, "witness:w-2", "second"));
+    let add = adds(folder, "second");
+    assert_eq!(bad(folder, &add), (1, "T0207".into()));
+    let said = String::from_utf8(tsunagi(folder, &add).stderr).unwrap();
+    assert!(said.contains("--witness-quorum 2"), "{said}");
+    assert_eq!(bad(folder, &format!("{add} --witness-quorum 3")), (1, "T0207".into()), "more than there are");
+    assert!(!folder.join("net/authority/roster-000002.cbor").exists());
+    good(folder, &format!("{add} --witness-quorum 2"));
+    let second: Link = read(folder, "net/authority/roster-000002.cbor");
+    assert_eq!(second.claimed().unwrap().witness_quorum, 2);
+}
+
+#[test]
+fn keys_that_cannot_be_had_are_not_answered_with_the_same_command() {
+    let (folder, network) = founded();
+    let folder = folder.path();
+    let join = format!("{} --insurer 131011", applies(network, "insurer:131011", "city"));
+    // As `install -d` leaves it.
+    std::fs::create_dir(folder.join("city.keys")).unwrap();
+    good(folder, &join);
+    std::fs::remove_file(folder.join("city.keys/tsunagi-node-key")).unwrap();
+    let again = tsunagi(folder, &join);
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(
+        said.contains("T0403") && said.contains("CREDENTIALS_DIRECTORY") && !said.contains("member join"),
+        "{said}"
+    );
+    std::fs::remove_file(folder.join("city.keys/seat.keys")).unwrap();
+    std::fs::write(folder.join("city.keys/note"), "").unwrap();
+    let said = String::from_utf8(tsunagi(folder, &join).stderr).unwrap();
+    assert!(said.contains("T0403") && said.contains("--keys") && !said.contains("member join"), "{said}");
+}
+
+#[test]
+fn a_plan_that_breaks_a_rule_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (from, to) in [("prefixes = [\"13\"]", "prefixes = [\"14\"]"), ("\"131235\"", "\"131235\", \"131235\"")] {
+        std::fs::write(folder.join("plan.toml"), PLAN.replace(from, to)).unwrap();
+        assert_eq!(bad(folder, "network init --out net --plan plan.toml"), (65, "T0102".into()), "{to}");
+        assert!(!folder.join("net").exists(), "{to}");
+    }
+    std::fs::write(folder.join("plan.toml"), PLAN).unwrap();
+    let made = good(folder, "network init --out net --plan plan.toml");
+    let parties: Vec<_> =
+        made["nodes"].as_array().unwrap().iter().map(|node| node["party"].as_str().unwrap()).collect();
+    assert_eq!(parties, ["insurer:131235", "witness:w-1", "office:1370101238", "issuer:tokyo"]);
+    let told = text(folder, "network init --out other --plan plan.toml");
+    assert!(told.contains("ノード: 4") && told.contains("witness-w-1/node.toml"), "{told}");
+}
+
 #[test]
 fn spoiled_inputs_end_with_their_code() {
     let (folder, _network) = founded();
@@ -251,6 +414,8 @@ fn spoiled_inputs_end_with_their_code() {
     std::fs::write(folder.join("spoiled/roster-000001.cbor"), b"\xff").unwrap();
     assert_eq!(bad(folder, &format!("{list} spoiled")), (65, "T0101".into()));
     assert_eq!(tsunagi(folder, "network").status.code(), Some(2));
+    assert_eq!(bad(folder, &REVOKE.replace("1370101238", "1370200014")), (1, "T0205".into()));
+    assert_eq!(bad(folder, &format!("{REVOKE} --serial 99")), (1, "T0205".into()));
 }
 
 /// Processes of this test; each is ended with it.
@@ -383,7 +548,7 @@ fn a_real_network_is_asked_and_audited_from_the_command_line() {
     let (_status, answer) = asked();
     assert_eq!(answer["responder"], "insurer:131235");
     let told = text(folder, &question(&client));
-    for part in ["結果: 回答", "回答者: insurer:131235", "■ ", "令和", "受領証: insurer:131235 の台帳の"]
+    for part in ["結果: 答え", "答えた組織: insurer:131235", "■ ", "令和", "受領証: insurer:131235 の台帳の"]
     {
         assert!(told.contains(part), "{part} is not in {told}");
     }
@@ -544,6 +709,10 @@ fn a_stranger_is_closed_in_time_and_its_nonsense_fills_no_log() {
     network.stop();
 }
 
+fn digest_of_the_first_roster(folder: &Path) -> Digest {
+    read::<Link>(folder, "net/authority/roster-000001.cbor").digest()
+}
+
 fn receipts_hold_until_spoiled(folder: &Path, answer: &Value, refused: &Value) {
     let check = |value: &Value| {
         std::fs::write(folder.join("answer.json"), value.to_string()).unwrap();
@@ -554,6 +723,20 @@ fn receipts_hold_until_spoiled(folder: &Path, answer: &Value, refused: &Value) {
         assert_eq!((status, &proven["responder"]), (0, &json!("insurer:131235")), "{proven}");
         assert_eq!(proven["leaf"], sound["receipt"]["leaf"]);
     }
+    let network = digest_of_the_first_roster(folder);
+    let (_status, alone) = check(answer);
+    assert_eq!((&alone["network"], &alone["network_compared"]), (&json!(network.to_string()), &json!(false)));
+    let words = format!("ledger receipt --answer answer.json {ROSTER}");
+    let told = text(folder, &words);
+    assert!(
+        told.contains(&network.to_string()) && told.contains("照合していません") && !told.contains("  ("),
+        "{told}"
+    );
+    let compared = format!("{words} --network {network}");
+    assert_eq!(good(folder, &compared)["network_compared"], true);
+    assert!(!text(folder, &compared).contains("照合していません"));
+    let another = Digest::of(b"another network");
+    assert_eq!(bad(folder, &format!("{words} --network {another}")), (1, "T0201".into()));
     let spoilt = |path: &str, with: Value| {
         let mut value = answer.clone();
         *value.pointer_mut(path).unwrap() = with;
@@ -583,7 +766,17 @@ fn what_a_stolen_key_touched(folder: &Path, answer: &Value) {
     let since = |day: &str| good(folder, &format!("{affected} office:1370101238 --since {day}"))["exchanges"].clone();
     assert_eq!(since("2020-01-01"), found["exchanges"]);
     assert_eq!(since("2199-01-01"), json!([]));
-    assert_eq!(good(folder, &format!("{affected} office:1370200014"))["exchanges"], json!([]));
+    assert_eq!(found["known"], true);
+    let later = good(folder, &format!("{affected} office:1370101238 --since 2199-01-01"));
+    assert_eq!(later["known"], true, "it asked before that day");
+    let never = good(folder, &format!("{affected} office:1370200014"));
+    assert_eq!((&never["exchanges"], &never["known"]), (&json!([]), &json!(false)));
+    assert!(text(folder, &format!("{affected} office:1370200014")).contains("この台帳にありません"));
+    assert_eq!(good(folder, &format!("{affected} witness:w-1 {ROSTER}"))["known"], true, "a member that never asked");
+    assert_eq!(good(folder, &format!("{affected} witness:w-9 {ROSTER}"))["known"], false);
+    for slip in ["office:137010123", "office:1370101239", "insurer:131234", "insurer:13123", "hospital:1390100018"] {
+        assert_eq!(bad(folder, &format!("{affected} {slip}")), (2, "T0001".into()), "{slip}");
+    }
 }
 
 fn ledgers_are_verified(folder: &Path, insurer: &Line) {

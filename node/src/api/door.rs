@@ -30,7 +30,7 @@ pub enum TokenError {
     #[error("{0}: 所有者以外が読めます。chmod 600 を実行してください / others may read it; run chmod 600")]
     Exposed(PathBuf),
     /// It has no token, or one that is too short.
-    #[error("{0}: 16文字以上のトークンを1行に1つ書いてください / write tokens of 16 characters or more, one a line")]
+    #[error("{0}: 16文字以上の合言葉を1行に1つ書いてください / write tokens of 16 characters or more, one a line")]
     Empty(PathBuf),
 }
 

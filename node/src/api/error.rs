@@ -71,7 +71,7 @@ impl Trouble {
     const fn message(&self) -> &'static str {
         match self {
             Self::Field(..) => "入力に誤りがあります。",
-            Self::Token => "認証トークンがないか、正しくありません。",
+            Self::Token => "合言葉がないか、正しくありません。",
             Self::Host => "このホスト名では利用できません。",
             Self::TooLong => "送信された内容が長すぎます。",
             Self::Late => "送信が時間内に終わりませんでした。",

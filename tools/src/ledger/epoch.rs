@@ -116,12 +116,12 @@ impl Epoch {
         match &self.after {
             None => format!("– 時代 {number}: 最初の時代です"),
             Some(After { size, kept, cosigned: Some((old, new)) }) => format!(
-                "✓ 時代 {number}: 前の時代の大きさ {size} の頭に続くことを最初の葉が示します\n  (立会の署名 前 {old}・新 {new}。\
+                "✓ 時代 {number}: 前の時代の大きさ {size} の先端に続くことを最初の葉が示します\n  (立会の署名 前 {old}・新 {new}。\
                  前の時代の葉は {kept} 枚残っています)"
             ),
             Some(After { size, kept, cosigned: None }) => format!(
-                "✓ 時代 {number}: 前の時代の大きさ {size} の頭に続くことを最初の葉が示します(前の時代の葉は {kept} 枚)\n– \
-                 その頭の署名は、この名簿では確かめられません"
+                "✓ 時代 {number}: 前の時代の大きさ {size} の先端に続くことを最初の葉が示します(前の時代の葉は {kept} 枚)\n– \
+                 その先端の署名は、この名簿では確かめられません"
             ),
         }
     }

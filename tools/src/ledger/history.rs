@@ -51,13 +51,13 @@ fn whole(found: &Found, proven: &Proven, accesses: &[Access], bytes: Option<&[u8
     }
     if found.origin.to_string() != proven.body.origin {
         return Err(format!(
-            "回答は {} のもので、今の台帳は {} です / another epoch",
+            "答えは {} のもので、今の台帳は {} です / another epoch",
             proven.body.origin, found.origin
         ));
     }
     let leaf = |at: u64| found.leaves.get(&at).copied();
     if leaf(proven.leaf).is_none_or(|own| own.to_bytes() != proven.leaf_bytes) {
-        return Err("回答の葉が台帳にありません / the answer's leaf is not in the ledger".to_owned());
+        return Err("答えの葉が台帳にありません / the answer's leaf is not in the ledger".to_owned());
     }
     let whole = proof::check(accesses, bytes, proven.leaf, &leaf).map_err(|gap| gap.to_string())?;
     let since = whole.day.map(|(at, _counted)| at).or_else(|| leaf(0).map(|first: Leaf| first.time()));
@@ -73,7 +73,7 @@ fn whole(found: &Found, proven: &Proven, accesses: &[Access], bytes: Option<&[u8
 
 fn gap(why: &str) -> Report {
     let text =
-        format!("✗ この閲覧履歴は揃っていません: {why}\n  → 保険者と運営主体に、この回答を添えて知らせてください");
+        format!("✗ この閲覧履歴は揃っていません: {why}\n  → 保険者と運営主体に、この答えを添えて知らせてください");
     Report { text, data: json!({ "ok": false, "reason": why }), good: false }
 }
 

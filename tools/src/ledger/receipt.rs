@@ -24,18 +24,23 @@ use crate::message::{Code, Report, Trouble, moment};
 /// [`Code::File`] or [`Code::Malformed`] if the file is no such answer.
 pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
     let answer = read_answer(answer)?;
+    let under = under_which_network(rosters);
     Ok(match check_receipt(&answer, rosters) {
         Err(why) => {
-            let text = format!("✗ この受領証は成り立ちません: {why}\n  → この回答を証拠として扱わないでください");
-            Report { text, data: json!({ "ok": false, "reason": why }), good: false }
+            let text =
+                format!("✗ この受領証は成り立ちません: {why}\n  {under}\n  → この答えを証拠として扱わないでください");
+            let data = json!({ "ok": false, "reason": why, "network": rosters.network.to_string(),
+                "network_compared": rosters.is_compared });
+            Report { text, data, good: false }
         }
         Ok(proven) => {
             let text = format!(
-                "✓ 受領証は成り立ちます\n  {} は {} に、要求 {} に対してこの回答を決め、\n  \
-                 台帳の {} 番の葉に記しました(大きさ {} の頭に署名、名簿 {} 版)。\n  \
-                 証明すること: 回答の内容、決めた時刻、葉が署名済みの台帳に含まれること。\n  \
+                "✓ 受領証は成り立ちます\n  {under}\n  {} は {} に、照会 {} に対してこの答えを決め、\n  \
+                 台帳の {} 番の葉に記しました(大きさ {} の先端に署名、名簿 {} 版)。\n  \
+                 証明すること: 答えの内容、決めた時刻、葉が署名済みの台帳に含まれること。\n  \
                  証明しないこと: 記録の内容が真実であること、台帳がその後書き換えられていないこと\
-                 (tsunagi ledger verify で確かめられます)、立会がこの頭を見たこと                 (未立会。今どうかは、照会した自組織のノードの /v1/ledger/receipt が知っています)。",
+                 (tsunagi ledger verify で確かめられます)、立会がこの先端を見たこと\
+                 (未立会。今どうかは、照会した自組織のノードの /v1/ledger/receipt が知っています)。",
                 proven.body.responder,
                 moment(proven.body.decided),
                 proven.body.request,
@@ -45,10 +50,24 @@ pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
             );
             let data = json!({ "ok": true, "responder": proven.body.responder.to_string(),
                 "decided_at_ms": proven.body.decided.unix_ms(), "request": proven.body.request.to_string(),
-                "leaf": proven.leaf, "size": proven.size, "roster_version": proven.roster, "witnessed": false });
+                "leaf": proven.leaf, "size": proven.size, "roster_version": proven.roster, "witnessed": false,
+                "network": rosters.network.to_string(), "network_compared": rosters.is_compared });
             Report::good(text, data)
         }
     })
+}
+
+/// Rosters prove what they prove in their own network, which anybody may found: the digest on paper says which one.
+fn under_which_network(rosters: &Rosters) -> String {
+    let network = rosters.network;
+    if rosters.is_compared {
+        format!("網: {network}(--network の値と一致)")
+    } else {
+        format!(
+            "網: {network}\n  ⚠ 書面で受け取った SHA-256 とは照合していません。--network に渡して照合してください / not \
+             compared with the digest on paper"
+        )
+    }
 }
 
 /// What a receipt proves.
@@ -82,10 +101,10 @@ pub fn check_receipt(answer: &Value, rosters: &Rosters) -> Result<Proven, String
     // It leads from a head that only the asker knew to this one; the asker's node has checked it.
     evidence.consistency.clear();
     if body.request != request {
-        return Err("本体は別の要求への回答です / the body answers another request".to_owned());
+        return Err("本体は別の照会への答えです / the body answers another request".to_owned());
     }
     says_the_same(answer, &body)?;
-    let mut last = "回答者が名簿にありません / the responder is not in the rosters".to_owned();
+    let mut last = "答えた組織が名簿にありません / the responder is not in the rosters".to_owned();
     let mut successor: Option<Timestamp> = None;
     for roster in
         rosters.versions.iter().rev().map(|(roster, _digest)| roster).filter(|roster| roster.issued <= body.decided)
