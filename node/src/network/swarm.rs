@@ -371,7 +371,8 @@ fn transport(error: impl ToString) -> NetworkError {
 
 /// libp2p's own error may say nothing; what the operating system said stands at its end.
 fn unheard(address: &str, error: impl std::error::Error + 'static) -> NetworkError {
-    let causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source());
+    let first: &(dyn std::error::Error + 'static) = &error;
+    let causes = std::iter::successors(Some(first), |error| error.source());
     let told = causes.map(ToString::to_string).filter(|text| !text.is_empty()).last();
     let mut why = told.unwrap_or_else(|| format!("{error:?}"));
     if why.contains("Address already in use") || why.contains("AddrInUse") {
