@@ -7,6 +7,7 @@
 mod allowance;
 mod frames;
 mod generations;
+mod handing;
 pub mod heard;
 mod learning;
 mod links;
@@ -218,6 +219,8 @@ pub struct Host {
     forks: BTreeSet<Vec<u8>>,
     /// When to ask again for what is behind the pulse, how long to wait after that, and whom to begin with.
     behind: Option<(Steady, Span, usize)>,
+    /// Answers to Fetch that are not whole yet.
+    handing: BTreeMap<u64, handing::Handing>,
     next_frame: u64,
     wall: Wall,
     /// What one seat says to another of this process, for the next turn.
@@ -299,6 +302,7 @@ impl Host {
             beside: Vec::new(),
             forks: BTreeSet::new(),
             behind: None,
+            handing: BTreeMap::new(),
             next_frame: 1,
             wall: Wall::default(),
             later: Vec::new(),
@@ -350,7 +354,7 @@ impl Host {
         let behind = self.behind.map(|(at, _wait, _first)| at);
         let later = (!self.later.is_empty()).then(|| Steady::from_ms(0));
         let times = requesters.chain(machines).map(|(at, _what)| at);
-        times.chain(heads).chain(notes).chain(stranger).chain(behind).chain(later).min()
+        times.chain(heads).chain(notes).chain(stranger).chain(behind).chain(later).chain(self.next_portion()).min()
     }
 
     /// Whether an ask of our own has not ended yet, or it is not settled whether a ledger is the newest.
@@ -454,6 +458,7 @@ impl Host {
             self.act(action, store, now, &mut effects)?;
         }
         self.part_with_strangers(now.steady, &mut effects);
+        self.hand_on(now.steady, &mut effects);
         Ok(effects)
     }
 

@@ -92,6 +92,12 @@ pub const EPOCHS_BEFORE_MAX: usize = OTHER_HEADS_MAX + 4;
 pub const EPOCH_STEP_MAX: u32 = 64;
 /// How many openings of one party a gate keeps; it hands out the newest.
 pub const OPENINGS_KEPT_MAX: usize = 3;
+/// How many notices one portion of an answer to Fetch holds, and how long it may be, in bytes, but for its last notice.
+pub const NOTICES_PER_PORTION_MAX: usize = 128;
+/// See [`NOTICES_PER_PORTION_MAX`].
+pub const PORTION_BYTES_MAX: usize = 512 << 10;
+/// How long the next portion waits: a slow line must have taken the one before.
+pub const PORTION_EVERY: Span = Span::from_ms(250);
 /// The most witnesses a roster may name: the lines of a quorum must fit under one head.
 pub const WITNESSES_MAX: usize = 21;
 /// The longest beginning of an epoch, in bytes: it stands in a row.

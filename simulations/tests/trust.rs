@@ -6,6 +6,7 @@ mod town;
 
 use std::sync::{Arc, Mutex};
 
+use protocol::cbor;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
 use protocol::credential::{Credential, CredentialError};
@@ -605,8 +606,8 @@ fn an_issuer_s_stolen_key_issues_nothing_beyond_its_limits() {
         roster: 1,
     };
     let wire = world.wire(&party(PLANNER), &party(CITY)).unwrap();
-    let frame = Frame::Hello(9_999, protocol::cbor::encode(&hello).into());
-    world.push_now(&party(CITY), Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+    let frame = Frame::Hello(9_999, cbor::encode(&hello).into());
+    world.push_now(&party(CITY), Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
     world.run();
     let reason = Drop::NotBelieved(NotAdmitted::Credential(CredentialError::BeyondLimits));
     assert!(world.drops().contains(&(party(CITY), reason)), "{:?}", world.drops());
@@ -628,7 +629,7 @@ fn a_stolen_log_key_does_not_get_a_fork_cosigned() {
     ] {
         let note = fork.sign(&Real, &stolen).as_bytes().to_vec();
         let frame = Frame::Cosign(9_999, note.into(), cosigned.size, Vec::new(), None);
-        world.push_now(&witness, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+        world.push_now(&witness, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
         world.run();
     }
     let alarm = "a ledger contradicts the head cosigned before";
@@ -653,7 +654,7 @@ fn an_admitted_peer_that_fetches_or_brings_news_without_end_is_cut_off_and_count
         let before = world.drops().len();
         let wire = world.wire(&planner, &city).unwrap();
         for _ in 0..most + 10 {
-            world.push_now(&city, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+            world.push_now(&city, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
         }
         world.run();
         let dropped = |world: &World| world.drops().iter().skip(before).filter(|drop| drop.1 == Drop::TooMuch).count();
@@ -664,7 +665,7 @@ fn an_admitted_peer_that_fetches_or_brings_news_without_end_is_cut_off_and_count
         world.push_now(&planner, Input::Meet { peer, addresses: Vec::new() });
         world.run();
         let (wire, before) = (world.wire(&planner, &city).unwrap(), dropped(&world));
-        world.push_now(&city, Input::Frame { connection: wire, bytes: protocol::cbor::encode(&frame) });
+        world.push_now(&city, Input::Frame { connection: wire, bytes: cbor::encode(&frame) });
         world.run();
         assert_eq!(dropped(&world), before + 1, "{most}");
         // Others are served all the while, and this one again after a minute.
@@ -699,4 +700,33 @@ fn who_starts_before_its_roster_names_it_keeps_the_ledger_it_will_be_named_with(
     assert_eq!(gate.ledger_of(&newcomer).epoch(), gate.roster().member(&party(CITY)).unwrap().epoch);
     assert_eq!(gate.ledger_of(&party(PLANNER)).epoch(), 1);
     assert_eq!(gate.ledger_of(&party(CITY)), gate.origin(gate.roster().member(&party(CITY)).unwrap()));
+}
+
+#[test]
+fn what_is_new_is_handed_out_in_portions_and_whole() {
+    let members = (1..=140).map(|number| party(&format!("issuer:{number}"))).chain([party(CITY)]);
+    let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
+    let plan = Plan { members: members.collect(), holders: vec![planner] };
+    let mut world = World::new(33, &plan, Suite::X25519, Arc::new(Real)).unwrap();
+    assert!(world.ask(&party(PLANNER), result()).is_some(), "so that they are connected");
+    world.wait(Span::from_s(10));
+    let all = world.gate(&party(CITY)).unwrap().beside_rosters(true).len();
+    assert!(all > limits::NOTICES_PER_PORTION_MAX, "{all}");
+
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&told);
+    world.tamper(Some(Box::new(move |passage| {
+        let is_news = matches!(frame::parse(&passage.bytes), Ok(Frame::Notice(_)));
+        if is_news && passage.from == party(CITY) && passage.to == party(PLANNER) {
+            sink.lock().unwrap().push(());
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    let wire = world.wire(&party(PLANNER), &party(CITY)).unwrap();
+    let fetch = cbor::encode(&Frame::Fetch(1, true));
+    world.push_now(&party(CITY), Input::Frame { connection: wire, bytes: fetch });
+    world.run();
+    assert_eq!(told.lock().unwrap().len(), limits::NOTICES_PER_PORTION_MAX, "the first portion and no more");
+    world.wait(Span::from_s(5));
+    assert_eq!(told.lock().unwrap().len(), all);
 }

@@ -79,9 +79,7 @@ impl Host {
                 Some((waiting.seat, Event::Busy(waiting.exchange, Span::from_ms(ms.min(limits::ASK_LIMIT.ms())))))
             }
             Frame::Fetch(version, statements) => {
-                for notice in self.gate.notices_since(version, statements) {
-                    send(out, connection, &Frame::Notice(notice));
-                }
+                self.hand_out(connection, (version, statements), now.steady, out);
                 None
             }
             Frame::Notice(notice) => {

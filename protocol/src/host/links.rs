@@ -91,6 +91,7 @@ impl Host {
 
     pub(super) fn closed(&mut self, connection: u64) -> Option<(Seat, Event)> {
         let link = self.links.remove(&connection)?;
+        self.handing.remove(&connection);
         if link.outbound
             && let Some(dialled) = self.dialled.get_mut(&link.peer)
             && dialled.connection == Some(connection)
