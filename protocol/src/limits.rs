@@ -71,6 +71,9 @@ pub const VERSIONS_PER_KIND_MAX: usize = 256;
 pub const HISTORY_STEPS_MAX: usize = 200;
 /// About how many persons are counted at once when a day is closed.
 pub const DAY_ROWS_PER_STEP: usize = 2048;
+/// How far apart, in time, a daily leaf and the first leaf it need not have counted may be. Counting that takes longer
+/// is begun anew: at [`DAY_ROWS_PER_STEP`] persons each 100 ms this is time for twelve million.
+pub const DAY_COUNTING_MAX: Span = Span::from_s(600);
 /// The most blinded points in one question to the pseudonymiser.
 pub const POINTS_PER_QUESTION_MAX: usize = 64;
 

@@ -59,7 +59,11 @@ impl Noting {
             self.closing = None;
             return Ok(());
         }
-        let mut closing = match self.closing.take().filter(|closing| closing.holds(batch)) {
+        let counting = match self.closing.take() {
+            Some(closing) if closing.holds(batch)? => Some(closing),
+            _ => None,
+        };
+        let mut closing = match counting {
             Some(closing) => closing,
             None => {
                 let today = Date::from_timestamp_japan(now.wall);

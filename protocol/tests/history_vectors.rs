@@ -79,7 +79,7 @@ impl Case {
         let leaf = |at: u64| Leaf::parse(self.leaves.get(usize::try_from(at).unwrap())?).ok();
         match proof::check(&accesses, Some(&self.proof), ANSWER, &leaf) {
             Ok(whole) => {
-                let counted = whole.day.map_or_else(|| "none".to_owned(), |(_at, counted)| counted.to_string());
+                let counted = whole.day.map_or_else(|| "none".to_owned(), |day| day.counted.to_string());
                 format!("good {} {counted}", whole.newest)
             }
             Err(gap) => format!("{gap:?}"),
@@ -124,12 +124,18 @@ const OWN: u8 = 0b0101_0000;
 const NEAR: u8 = 0b0101_0001;
 const FAR: u8 = 0b1000_0000;
 
+/// Where the person's step of that number stands.
+fn place_of(number: u64) -> u64 {
+    [BEGINS - 3, BEGINS + 1, BEGINS + 3, BEGINS + 5][usize::try_from(number).unwrap() - 1]
+}
+
 /// A map in which the person has `own` steps; none if 0.
 fn map(own: u64) -> (Vec<Branch>, Vec<Vec<Item>>) {
     let mut parts = vec![Vec::new(); PARTS];
     for (first, number) in [(OWN, own), (NEAR, 9), (FAR, 2)] {
         if number > 0 {
-            let hidden = day::hide(&salt(&format!("day {first}")), number);
+            let hidden =
+                day::hide(&salt(&format!("day {first}")), number, if first == OWN { place_of(number) } else { 2 });
             parts[usize::from(first)].push(Item { label: label(first), hidden });
         }
     }
@@ -140,19 +146,35 @@ fn time(place: u64) -> Timestamp {
     NOW.plus(Span::from_s(place))
 }
 
-/// Eight leaves of an open epoch: steps of the person at 1, 3 and 5 (their numbers 2, 3 and 4; the first is of the
+/// Eight leaves of an open epoch, which the first of them opens: steps of the person at 1, 3 and 5 (their numbers 2, 3 and 4; the first is of the
 /// epoch before), a daily leaf at 4 that counted `counted`, strangers else. The answer is 7.
 fn ledger(counted: u64, is_closed: bool) -> (Vec<Leaf>, Vec<Access>, Proof) {
+    ledger_of(changed(&|of| (of.counted, of.is_closed) = (counted, is_closed)))
+}
+
+/// What a keeper makes of it.
+struct Ledger {
+    counted: u64,
+    is_closed: bool,
+    covers: u64,
+    /// Leaves before the open epoch, as the daily leaf says it.
+    claims: u64,
+    kind_of_first: LeafKind,
+    /// Seconds that the daily leaf and all later ones come later.
+    gap: u64,
+}
+
+fn ledger_of(of: Ledger) -> (Vec<Leaf>, Vec<Access>, Proof) {
+    let Ledger { counted, is_closed, covers, claims, kind_of_first, gap } = of;
     let nothing = Digest::of(&[]);
     let (branches, parts) = map(counted);
     let root = day::branch_of_parts(&branches).digest();
-    let covers = BEGINS + 4;
     let mut leaves: Vec<Leaf> = Vec::new();
     let (mut accesses, mut steps) = (vec![access(BEGINS - 3)], vec![shown(1, None, None, BEGINS - 3)]);
     let mut before = (Digest::of(b"a leaf of the epoch before"), BEGINS - 3);
     for place in 0..8_u64 {
         let mut contents = Contents { request: nothing, answer: nothing, detail: nothing, person: nothing };
-        let mut kind = LeafKind::Exchange;
+        let mut kind = if place == 0 { kind_of_first } else { LeafKind::Exchange };
         let is_step = [1, 3, 5].contains(&place);
         if is_step {
             let number = u64::try_from(accesses.len()).unwrap() + 1;
@@ -160,20 +182,29 @@ fn ledger(counted: u64, is_closed: bool) -> (Vec<Leaf>, Vec<Access>, Proof) {
             let step = Step { label: Label::from_bytes(label(OWN)), number, previous, previous_leaf };
             contents.person = Digest::of(&cbor::encode(&step));
             accesses.insert(0, access(BEGINS + place));
+            if place > 4 {
+                accesses[0].at = accesses[0].at.plus(Span::from_s(gap));
+            }
             steps.insert(0, shown(number, previous, previous_leaf, BEGINS + place));
         }
         if place == 4 && is_closed {
             kind = LeafKind::Daily;
-            contents.request = Note::Day(covers, root).digest();
+            contents.request = Note::Day(claims, covers, root).digest();
         }
-        let leaf = Leaf::new(kind, time(place), &salts(BEGINS + place), &contents);
+        let leaf = Leaf::new(
+            kind,
+            if place < 4 { time(place) } else { time(place).plus(Span::from_s(gap)) },
+            &salts(BEGINS + place),
+            &contents,
+        );
         if is_step {
             before = (leaf.hash(), BEGINS + place);
         }
         leaves.push(leaf);
     }
     let Ok(way) = day::way(&branches, &label(OWN), |part| Ok::<_, core::convert::Infallible>(parts[part].clone()));
-    let counted = (counted > 0).then(|| Counted { number: counted, salt: salt(&format!("day {OWN}")) });
+    let counted =
+        (counted > 0).then(|| Counted { number: counted, salt: salt(&format!("day {OWN}")), leaf: place_of(counted) });
     let day = DayShown { leaf: BEGINS + 4, salt: salts(BEGINS + 4).request, covers, root, way, counted };
     let label = Label::from_bytes(label(OWN));
     (leaves, accesses, Proof { begins: BEGINS, label, steps, day: is_closed.then_some(day) })
@@ -198,6 +229,22 @@ fn access(leaf: u64) -> Access {
         refused: false,
         leaf,
     }
+}
+
+/// How many leaves a keeper says it has before its open epoch, so that none of it need be opened.
+const CLAIMED: u64 = 1_000_000;
+
+fn changed(change: &dyn Fn(&mut Ledger)) -> Ledger {
+    let mut of = Ledger {
+        counted: 3,
+        is_closed: true,
+        covers: BEGINS + 4,
+        claims: BEGINS,
+        kind_of_first: LeafKind::Epoch,
+        gap: 0,
+    };
+    change(&mut of);
+    of
 }
 
 /// What a keeper that withholds something does to leaves, accesses and proof.
@@ -227,6 +274,25 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         let day = proof.day.as_mut().unwrap();
         (day.way, day.counted) = (way, None);
     };
+    let of = |change: &dyn Fn(&mut Ledger)| ledger_of(changed(change));
+    let without_newest = |some: usize, expect: &str, change: &dyn Fn(&mut Ledger)| {
+        let (leaves, mut accesses, mut proof) = of(change);
+        accesses.drain(..some);
+        proof.steps.drain(..some);
+        case(expect, (leaves, accesses, proof))
+    };
+    let invented = |expect: &str, change: &dyn Fn(&mut Ledger)| {
+        let (leaves, mut accesses, mut proof) = of(change);
+        accesses.remove(0);
+        proof.steps.remove(0);
+        proof.begins = CLAIMED;
+        proof.day.as_mut().unwrap().leaf = CLAIMED + 4;
+        for (at, (access, step)) in (0..).zip(accesses.iter_mut().zip(&mut proof.steps)) {
+            (access.leaf, access.at) = (500 - at, NOW.minus(Span::from_h(1000)));
+            (step.previous, step.previous_leaf) = (Some(Digest::of(b"invented")), Some(499 - at));
+        }
+        case(expect, (leaves, accesses, proof))
+    };
     let mut long = spoiled("Unproven", 3, &|_, _, _| {});
     // The array's head again, in two bytes: the same value in a second spelling.
     long.proof.splice(0..1, [0x98, 0x04]);
@@ -239,8 +305,11 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         ("good-no-day-yet.txt", "No day is closed yet.", case("good 4 none", ledger(3, false))),
         (
             "good-not-in-the-map.txt",
-            "The day did not count the person, and shows so.",
-            case("good 4 0", ledger(0, true)),
+            "The day did not count the person, who has no step, and shows so.",
+            spoiled("good 0 0", 0, &|_, accesses, proof| {
+                accesses.clear();
+                proof.steps.clear();
+            }),
         ),
         (
             "good-newest-not-counted-withheld.txt",
@@ -249,8 +318,11 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         ),
         (
             "spoiled-newest-withheld.txt",
-            "The day counted four; the newest is left out.",
-            spoiled("NewestWithheld { counted: 4, shown: 3 }", 4, &without(0)),
+            "The day counted three; the newest two are left out.",
+            spoiled("NewestWithheld { counted: 3, shown: 2 }", 3, &|leaves, accesses, proof| {
+                without(0)(leaves, accesses, proof);
+                without(0)(leaves, accesses, proof);
+            }),
         ),
         ("spoiled-step-left-out.txt", "The second of four is left out.", spoiled("StepMissing(4)", 3, &without(1))),
         ("spoiled-oldest-left-out.txt", "The oldest is left out.", spoiled("StepMissing(2)", 3, &without(3))),
@@ -320,6 +392,53 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
             "spoiled-covers.txt",
             "The daily leaf commits to another number of leaves covered.",
             spoiled("OtherDay", 3, &|_, _, proof| proof.day.as_mut().unwrap().covers += 1),
+        ),
+        (
+            "good-counted-after.txt",
+            "A leaf came while the day was counted, nine minutes before the daily leaf.",
+            case("good 4 3", of(&|of| (of.covers, of.gap) = (BEGINS + 3, 540))),
+        ),
+        (
+            "spoiled-covers-too-little.txt",
+            "The day truly counts the leaf before the person's newer steps only, and is written fifteen minutes later.",
+            without_newest(3, "CoversTooLittle(101)", &|of| (of.counted, of.covers, of.gap) = (1, BEGINS + 1, 900)),
+        ),
+        (
+            "spoiled-covers-nothing.txt",
+            "The day covers no leaf of the epoch, and the person is shown not to be in the map.",
+            without_newest(4, "CoversTooLittle(0)", &|of| (of.counted, of.covers) = (0, 0)),
+        ),
+        (
+            "spoiled-covers-beyond.txt",
+            "The day is said to cover leaves after its own.",
+            case("CoversTooLittle(105)", of(&|of| of.covers = BEGINS + 5)),
+        ),
+        (
+            "spoiled-not-counted.txt",
+            "The day covers four leaves and counted one step of the three that stand before.",
+            case("NotCounted(3)", of(&|of| of.counted = 1)),
+        ),
+        (
+            "spoiled-not-in-the-map.txt",
+            "The day covers steps of the person, and the person is shown not to be in the map.",
+            case("NotCounted(3)", of(&|of| of.counted = 0)),
+        ),
+        (
+            "spoiled-begins.txt",
+            "Everything is said to be older than the open epoch, and invented; the daily leaf says otherwise.",
+            invented("OtherDay", &|_of| {}),
+        ),
+        (
+            "spoiled-begins-committed.txt",
+            "The same, and the daily leaf says so too, but not that the person's steps stand there.",
+            invented("NotCounted(3)", &|of| {
+                (of.claims, of.covers) = (CLAIMED, CLAIMED + 4);
+            }),
+        ),
+        (
+            "spoiled-begins-first-epoch.txt",
+            "There are said to be leaves before the first epoch.",
+            case("OtherBeginning", of(&|of| of.kind_of_first = LeafKind::Exchange)),
         ),
         ("spoiled-second-spelling.txt", "The length of the array is written in two bytes.", long),
     ]

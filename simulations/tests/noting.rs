@@ -26,6 +26,7 @@ use protocol::id::person::PersonId;
 use protocol::key::{KeyId, KeyUse};
 use protocol::ledger::leaf::{Label as Commitment, Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
+use protocol::limits;
 use protocol::machine::{Ask, Wish};
 use protocol::message::{Access, Outcome, Staff};
 use protocol::noting::Noting;
@@ -119,7 +120,7 @@ fn a_withheld_newest_step_shows_against_the_daily_leaf() {
     world.wait(PAST_MIDNIGHT);
     look(&mut world, CLIENT);
     let after = history(&mut world, CLIENT);
-    let (_at, counted) = after.check().unwrap().day.unwrap();
+    let counted = after.check().unwrap().day.unwrap().counted;
     assert_eq!(after.check().unwrap().newest, counted + 1, "one step came after the day's leaf");
     assert_eq!(after.without(0).check().map(|whole| whole.newest), Ok(counted));
     let withheld = Gap::NewestWithheld { counted, shown: counted - 1 };
@@ -143,7 +144,7 @@ fn who_was_never_looked_at_is_shown_not_to_be_in_the_map() {
     world.wait(PAST_MIDNIGHT);
     let never = history(&mut world, STRANGER);
     let whole = never.check().unwrap();
-    assert_eq!((whole.newest, whole.day.map(|(_at, counted)| counted)), (0, Some(0)));
+    assert_eq!((whole.newest, whole.day.map(|day| day.counted)), (0, Some(0)));
     // The same map does not show that the client was never looked at.
     let client = history(&mut world, CLIENT);
     let way = never.proof.day.unwrap().way;
@@ -172,6 +173,21 @@ fn every_ledger_that_has_a_leaf_gets_one_leaf_a_day() {
     assert_eq!((daily(&world, CITY), daily(&world, PLANNER)), (1, 1), "not twice on one day, restarted or not");
     world.wait(Span::from_h(12));
     assert_eq!((daily(&world, CITY), daily(&world, PLANNER)), (2, 2));
+    for who in [CITY, PLANNER] {
+        assert_eq!(
+            world.notes(&party(who)).iter().filter(|noted| covers_enough(&world, who, noted)).count(),
+            2,
+            "{who}"
+        );
+    }
+}
+
+/// Whether it is a day that counted nearly all before its leaf.
+fn covers_enough(world: &World, who: &str, noted: &Noted) -> bool {
+    let leaves = world.leaves(&party(who));
+    let leaf = |at: u64| leaves.get(usize::try_from(at).unwrap()).copied();
+    let Note::Day(begins, covers, _root) = noted.note else { return false };
+    proof::may_begin_at(begins, &leaf) && proof::covered_until(begins, covers, noted.leaf - begins, &leaf).is_some()
 }
 
 #[test]
@@ -191,7 +207,7 @@ fn a_new_epoch_gets_its_daily_leaf_at_once() {
     // The steps of before the restore stand in the epoch that was left; the new day has counted them.
     let found = whole.check().unwrap();
     assert!(found.opened > 0 && found.opened < whole.accesses.len(), "{found:?}");
-    assert!(found.day.is_some_and(|(_at, counted)| counted > 0));
+    assert!(found.day.is_some_and(|day| day.counted > 0));
 }
 
 /// Whether a note opens its leaf, which is of its kind.
@@ -356,6 +372,35 @@ fn decision() -> Decision {
         groups: FieldGroups::EMPTY,
         reasons: Vec::new(),
     }
+}
+
+#[test]
+fn a_closing_that_took_too_long_is_begun_again_so_that_a_day_covers_nearly_all_before_its_leaf() {
+    let mut crowd = Crowd::new(9_000);
+    let mut noting = Noting::new(Steady::from_ms(0));
+    let tomorrow = NOON.plus(Span::from_h(24));
+    let step = |crowd: &mut Crowd, noting: &mut Noting, wall| {
+        crowd.turn(wall, |batch, author, gate| noting.go(author, gate, batch).unwrap());
+    };
+    let enter = |crowd: &mut Crowd, wall| {
+        crowd.turn(wall, |batch, _author, _gate| {
+            let nothing = Digest::of(&[]);
+            access_log::enter(batch, LeafKind::Exchange, person(0), nothing, nothing, decision()).unwrap();
+        });
+    };
+    step(&mut crowd, &mut noting, tomorrow);
+    enter(&mut crowd, tomorrow);
+    // The process stood still for longer than a day may take to be counted.
+    let later = tomorrow.plus(limits::DAY_COUNTING_MAX).plus(Span::from_s(1));
+    let size = crowd.size();
+    let turns = crowd.close(&mut noting, later);
+    assert!((4..=6).contains(&turns), "from the beginning: {turns} turns");
+    let mut covers = None;
+    crowd.turn(later, |batch, _author, _gate| {
+        let day = proof::prove(batch, person(0), &[], |_leaf| true).unwrap().day.unwrap();
+        covers = Some((day.covers, day.leaf, day.counted.unwrap().number));
+    });
+    assert_eq!(covers, Some((size, size, 2)));
 }
 
 /// Closes two days of so many persons; how many turns the second took.

@@ -52,7 +52,7 @@ pub struct Found {
     pub epoch: Epoch,
     /// What its keeper noted in it.
     pub notes: Notes,
-    /// The leaves that begin an epoch or note something, and those asked for.
+    /// The leaves that begin an epoch or note something, the first that each day need not count, and those asked for.
     pub leaves: BTreeMap<u64, Leaf>,
     /// How many leaves.
     pub size: u64,
@@ -218,6 +218,8 @@ fn check_keeping(
     if !head.origin.is_in(&rosters.network) {
         return Err("別の網の台帳です / the ledger of another network".to_owned());
     }
+    let noted = notes::read(line, head.size)?;
+    let wanted: BTreeSet<u64> = wanted.iter().copied().chain(notes::uncovered(&noted)).collect();
     let mut nodes = Nodes(Vec::new());
     let mut kept = BTreeMap::new();
     let mut done = 0;
@@ -257,7 +259,7 @@ fn check_keeping(
         return Err("先端が台帳の鍵で署名されていません / the head is not signed with the log key".to_owned());
     }
     let epoch = epoch::check(line, rosters, &head, kept.get(&0))?;
-    let notes = notes::check(line, rosters, &kept, head.size)?;
+    let notes = notes::check(&noted, rosters, &kept)?;
     let (origin, size, root) = (head.origin, head.size, head.root);
     Ok(Found { party, origin, epoch, notes, leaves: kept, size, root, is_signed, cosigned })
 }

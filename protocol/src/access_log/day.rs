@@ -1,4 +1,4 @@
-//! The closing of a day (日締め): each person's last number, counted part by part into a map whose root goes into the
+//! The closing of a day (日締め): number and place of each person's last step, counted part by part into a map whose root goes into the
 //! day's leaf. Two maps lie on the disk: that of the newest leaf, and the one being made.
 //!
 //! Counts while the ledger grows: a number in the map is one the person had reached, and every step whose leaf stood
@@ -55,10 +55,18 @@ struct Closed {
     parts: Vec<Branch>,
 }
 
+/// One person, and which and where their last step is.
+#[derive(Clone, Copy)]
+struct Line {
+    label: [u8; LABEL_BYTES],
+    number: u64,
+    leaf: u64,
+}
+
 /// The persons of one piece of a map.
-const PIECE_ROWS_MAX: usize = 2048;
-/// A label and a number.
-const LINE_BYTES: usize = LABEL_BYTES + 8;
+const PIECE_ROWS_MAX: usize = 1536;
+/// A label, a number and a place.
+const LINE_BYTES: usize = LABEL_BYTES + 16;
 const _: () = assert!(PIECE_ROWS_MAX * LINE_BYTES < limits::ROW_BYTES_MAX);
 
 /// Whether a day is over that has no leaf yet: `today` is another than that of the newest daily leaf or, before there
@@ -85,9 +93,17 @@ impl Closing {
         Ok(Self { date: today, covers, begins, generation, secret, parts: Vec::new() })
     }
 
-    /// Whether the ledger it counts is still the open one.
-    pub fn holds(&self, batch: &Batch<'_>) -> bool {
-        self.begins == batch.epoch_begins()
+    /// Whether what it counts can still be written: the ledger is the open one, and the first leaf that it need not
+    /// have counted is not older than [`limits::DAY_COUNTING_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub fn holds(&self, batch: &Batch<'_>) -> Result<bool, StoreError> {
+        if self.begins != batch.epoch_begins() {
+            return Ok(false);
+        }
+        let is_first = self.covers >= batch.ledger_size();
+        Ok(is_first || batch.leaf(self.covers)?.0.time().distance(batch.now().wall) <= limits::DAY_COUNTING_MAX)
     }
 
     /// Counts some parts more, at least one and not beyond [`limits::DAY_ROWS_PER_STEP`] persons by more than one
@@ -102,7 +118,7 @@ impl Closing {
             let lines = chains(batch, part)?;
             rows = rows.saturating_add(lines.len()).saturating_add(1);
             for (piece, lines) in (0_u16..).zip(lines.chunks(PIECE_ROWS_MAX)) {
-                let bytes = lines.iter().flat_map(|(label, number)| label.iter().copied().chain(number.to_be_bytes()));
+                let bytes = lines.iter().copied().flat_map(Line::to_bytes);
                 let key = piece_key(batch, self.generation, part, piece);
                 batch.put(key, Some(bytes.collect()))?;
             }
@@ -117,7 +133,7 @@ impl Closing {
     /// [`StoreError`] if the store fails.
     pub fn finish(self, batch: &mut Batch<'_>, author: &Author, gate: &Gate) -> Result<Entry, StoreError> {
         let root = day::branch_of_parts(&self.parts).digest();
-        let entry = note::write(batch, &Note::Day(self.covers, root), author, gate)?;
+        let entry = note::write(batch, &Note::Day(self.begins, self.covers, root), author, gate)?;
         let general = batch.person_key(Label::GENERAL)?;
         let secret = primitives::seal_stored(&general, SECRET, self.secret.expose(), batch.dice());
         let closed = Closed {
@@ -153,12 +169,12 @@ pub(super) fn shown(
     let mut own = None;
     let way = day::way(&closed.parts, label.as_bytes(), |part| {
         let lines = map_lines(batch, closed.generation, u8::try_from(part).map_err(|_beyond| broken())?)?;
-        own = lines.iter().find(|(of, _number)| of == label.as_bytes()).map(|(_label, number)| *number);
+        own = lines.iter().find(|line| line.label == *label.as_bytes()).copied();
         Ok::<_, StoreError>(items(&lines, &secret))
     })?;
     let found = way.follow(closed.root, label.as_bytes()).ok_or_else(broken)?;
-    let counted = own.map(|number| Counted { number, salt: salt(&secret, label.as_bytes()) });
-    if found != counted.as_ref().map(|counted| day::hide(&counted.salt, counted.number)) {
+    let counted = own.map(|own| Counted { number: own.number, salt: salt(&secret, label.as_bytes()), leaf: own.leaf });
+    if found != counted.as_ref().map(Counted::hidden) {
         return Err(broken());
     }
     let detail = super::detail(batch, closed.leaf, Label::GENERAL)?.ok_or_else(broken)?;
@@ -177,8 +193,8 @@ fn closed(batch: &Batch<'_>) -> Result<Option<Closed>, StoreError> {
     row.map(|bytes| cbor::decode_own(&bytes).map_err(|_malformed| StoreError::Unreadable("day"))).transpose()
 }
 
-/// The persons whose label begins with `part`, in order, each with the number of their last step.
-fn chains(batch: &Batch<'_>, part: u8) -> Result<Vec<([u8; LABEL_BYTES], u64)>, StoreError> {
+/// The persons whose label begins with `part`, in order.
+fn chains(batch: &Batch<'_>, part: u8) -> Result<Vec<Line>, StoreError> {
     let broken = || StoreError::Unreadable("chain");
     let end = part
         .checked_add(1)
@@ -190,7 +206,7 @@ fn chains(batch: &Batch<'_>, part: u8) -> Result<Vec<([u8; LABEL_BYTES], u64)>, 
         for (key, value) in &rows {
             let label = key.rest().try_into().map_err(|_length| broken())?;
             let last: Last = cbor::decode_own(value).map_err(|_malformed| broken())?;
-            lines.push((label, last.number));
+            lines.push(Line { label, number: last.number, leaf: last.leaf });
         }
         match rows.last() {
             Some((last, _value)) if rows.len() >= PIECE_ROWS_MAX => {
@@ -202,26 +218,40 @@ fn chains(batch: &Batch<'_>, part: u8) -> Result<Vec<([u8; LABEL_BYTES], u64)>, 
 }
 
 /// The same as they stand in a map.
-fn map_lines(batch: &Batch<'_>, generation: u8, part: u8) -> Result<Vec<([u8; LABEL_BYTES], u64)>, StoreError> {
+fn map_lines(batch: &Batch<'_>, generation: u8, part: u8) -> Result<Vec<Line>, StoreError> {
     let broken = || StoreError::Unreadable("map of a day");
     let (from, to) = (piece_key(batch, generation, part, 0), piece_key(batch, generation, part, u16::MAX));
     let mut lines = Vec::new();
     for (_key, bytes) in batch.range(&from, &to, usize::from(u16::MAX))? {
         let (pieces, []) = bytes.as_chunks::<LINE_BYTES>() else { return Err(broken()) };
         for line in pieces {
-            let (label, number) = line.split_first_chunk::<LABEL_BYTES>().ok_or_else(broken)?;
-            let number = number.try_into().map_err(|_length| broken())?;
-            lines.push((*label, u64::from_be_bytes(number)));
+            lines.push(Line::from_bytes(line).ok_or_else(broken)?);
         }
     }
     Ok(lines)
 }
 
-fn items(lines: &[([u8; LABEL_BYTES], u64)], secret: &Secret) -> Vec<Item> {
-    let item = |(label, number): &([u8; LABEL_BYTES], u64)| Item {
-        label: *label,
-        hidden: day::hide(&salt(secret, label), *number),
-    };
+impl Line {
+    fn to_bytes(self) -> [u8; LINE_BYTES] {
+        let mut bytes = [0; LINE_BYTES];
+        let all = self.label.iter().copied().chain(self.number.to_be_bytes()).chain(self.leaf.to_be_bytes());
+        for (slot, byte) in bytes.iter_mut().zip(all) {
+            *slot = byte;
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; LINE_BYTES]) -> Option<Self> {
+        let (label, rest) = bytes.split_first_chunk()?;
+        let (number, rest) = rest.split_first_chunk()?;
+        let leaf = u64::from_be_bytes(*rest.first_chunk()?);
+        Some(Self { label: *label, number: u64::from_be_bytes(*number), leaf })
+    }
+}
+
+fn items(lines: &[Line], secret: &Secret) -> Vec<Item> {
+    let item =
+        |line: &Line| Item { label: line.label, hidden: day::hide(&salt(secret, &line.label), line.number, line.leaf) };
     lines.iter().map(item).collect()
 }
 

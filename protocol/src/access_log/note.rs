@@ -25,9 +25,10 @@ use crate::vault::Label;
 /// What is noted.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Note {
-    /// The map of a day: how many leaves, through all epochs, it counts at least, and its root.
+    /// The map of a day: how many leaves the keeper has before its open epoch, how many, through all epochs, the map
+    /// counts at least, and its root.
     #[n(0)]
-    Day(#[n(0)] u64, #[n(1)] Digest),
+    Day(#[n(0)] u64, #[n(1)] u64, #[n(2)] Digest),
     /// From here on the keeper acts under the roster of this version and digest; before the first such note, under
     /// the one that names the network.
     #[n(1)]

@@ -1,5 +1,5 @@
 //! What shows a person that their history is whole: each step opens the leaf it is told of and names the one before,
-//! and the newest daily leaf has counted no more steps than are shown.
+//! and the newest daily leaf, which has counted nearly all that stands before it, has counted no more steps than are shown.
 //!
 //! Pure: whoever holds the answer and the keeper's leaves can check, without the keeper. That a label is the
 //! person's own is the keeper's word, and so is what a step says beside its time and place.
@@ -85,6 +85,9 @@ pub struct Counted {
     /// What hides it.
     #[n(1)]
     pub salt: Salt,
+    /// Where the last of them stands, through all epochs.
+    #[n(2)]
+    pub leaf: u64,
 }
 
 /// What a checked history is.
@@ -94,9 +97,19 @@ pub struct Whole {
     pub newest: u64,
     /// How many steps stand in the open epoch and open their leaves.
     pub opened: usize,
-    /// The daily leaf held against it: when it was written, and how many steps it counted. Without one, the newest
-    /// steps may be withheld.
-    pub day: Option<(Timestamp, u64)>,
+    /// The day held against it. Without one, the newest steps may be withheld.
+    pub day: Option<Held>,
+}
+
+/// What the newest daily leaf says of a person, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Every leaf before this one is counted, through all epochs.
+    pub covers: u64,
+    /// When that one was written; the daily leaf itself came [`limits::DAY_COUNTING_MAX`] later at most.
+    pub until: Timestamp,
+    /// How many steps of the person it counted.
+    pub counted: u64,
 }
 
 /// What is wrong with a history.
@@ -117,6 +130,15 @@ pub enum Gap {
     /// The daily leaf does not commit to the map shown.
     #[error("the daily leaf does not commit to what is shown of it")]
     OtherDay,
+    /// The first epoch has nothing before it, and the proof says that there is.
+    #[error("the proof says that there are leaves before the first epoch")]
+    OtherBeginning,
+    /// The daily leaf has not counted what stands before it.
+    #[error("the daily leaf has counted only the leaves before {0}, and there are older ones it left out")]
+    CoversTooLittle(u64),
+    /// The daily leaf has counted a step otherwise than it is shown, or not counted it.
+    #[error("the daily leaf did not count step {0} as it is shown")]
+    NotCounted(u64),
     /// The daily leaf has counted more steps than are shown.
     #[error("the newest steps are withheld: the daily leaf has counted {counted}, shown are {shown}")]
     NewestWithheld {
@@ -167,12 +189,36 @@ pub fn check(
     if proof.steps.len() != accesses.len() {
         return Err(Gap::Unproven);
     }
+    if !may_begin_at(proof.begins, leaf) {
+        return Err(Gap::OtherBeginning);
+    }
     let newest = proof.steps.first().map_or(0, |step| step.number);
     let opened = check_steps(accesses, &proof, leaf)?;
-    let day = check_day(&proof, answer, leaf)?;
+    let day = check_day(accesses, &proof, answer, leaf)?;
     match day {
-        Some((_at, counted)) if counted > newest => Err(Gap::NewestWithheld { counted, shown: newest }),
+        Some(Held { counted, .. }) if counted > newest => Err(Gap::NewestWithheld { counted, shown: newest }),
         day => Ok(Whole { newest, opened, day }),
+    }
+}
+
+/// Whether an epoch with these leaves may have `begins` leaves before it: the first epoch, which no leaf opens, none.
+pub fn may_begin_at(begins: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> bool {
+    begins == 0 || leaf(0).is_some_and(|first| first.kind() == LeafKind::Epoch)
+}
+
+/// When the first leaf was written that a daily leaf need not have counted: `place` of the open epoch is the daily leaf,
+/// and that leaf may be the daily leaf itself. None if it is not of this epoch, after the daily leaf, or more than
+/// [`limits::DAY_COUNTING_MAX`] from it.
+pub fn covered_until(begins: u64, covers: u64, place: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> Option<Timestamp> {
+    let first = covers.checked_sub(begins).filter(|first| *first <= place)?;
+    let (until, written) = (leaf(first)?.time(), leaf(place)?.time());
+    (until.distance(written) <= limits::DAY_COUNTING_MAX).then_some(until)
+}
+
+impl Counted {
+    /// What the map has of it.
+    pub fn hidden(&self) -> Digest {
+        hide(&self.salt, self.number, self.leaf)
     }
 }
 
@@ -205,6 +251,7 @@ fn check_steps(accesses: &[Access], proof: &Proof, leaf: &dyn Fn(u64) -> Option<
             Some((before, its)) => {
                 let hash = before.leaf.checked_sub(proof.begins).and_then(leaf).map(|leaf| leaf.hash());
                 let follows = its.number.checked_add(1) == Some(step.number)
+                    && before.leaf < access.leaf
                     && step.previous_leaf == Some(before.leaf)
                     && hash.is_none_or(|hash| step.previous == Some(hash));
                 if !follows {
@@ -218,8 +265,13 @@ fn check_steps(accesses: &[Access], proof: &Proof, leaf: &dyn Fn(u64) -> Option<
     Ok(opened)
 }
 
-/// When the newest daily leaf before the answer was written, and how many steps of the person it counted.
-fn check_day(proof: &Proof, answer: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> Result<Option<(Timestamp, u64)>, Gap> {
+/// What the newest daily leaf before the answer says of the person, if there is one.
+fn check_day(
+    accesses: &[Access],
+    proof: &Proof,
+    answer: u64,
+    leaf: &dyn Fn(u64) -> Option<Leaf>,
+) -> Result<Option<Held>, Gap> {
     let is_daily = |place: &u64| leaf(*place).is_some_and(|leaf| leaf.kind() == LeafKind::Daily);
     let newest = (0..answer).rev().find(is_daily);
     let shown = proof.day.as_ref();
@@ -228,11 +280,24 @@ fn check_day(proof: &Proof, answer: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> 
     }
     let (Some(place), Some(day)) = (newest, shown) else { return Ok(None) };
     let own = leaf(place).ok_or(Gap::DayWithheld)?;
-    let note = Note::Day(day.covers, day.root);
+    let note = Note::Day(proof.begins, day.covers, day.root);
     let found = day.way.follow(day.root, proof.label.as_bytes()).ok_or(Gap::OtherDay)?;
-    let told = day.counted.as_ref().map(|counted| hide(&counted.salt, counted.number));
+    let told = day.counted.as_ref().map(Counted::hidden);
     if !own.opens(Commitment::Request, &day.salt, note.digest()) || found != told {
         return Err(Gap::OtherDay);
     }
-    Ok(Some((own.time(), day.counted.as_ref().map_or(0, |counted| counted.number))))
+    let until = covered_until(proof.begins, day.covers, place, leaf).ok_or(Gap::CoversTooLittle(day.covers))?;
+    let counted = day.counted.as_ref().map_or((0, None), |counted| (counted.number, Some(counted.leaf)));
+    if counted.1.is_some_and(|last| last >= day.leaf) {
+        return Err(Gap::OtherDay);
+    }
+    for (access, step) in accesses.iter().zip(&proof.steps) {
+        // By number and by place it is as far from the last one counted, in the same direction; and nothing that the
+        // day covers comes after that.
+        let is_placed = counted.1.is_none_or(|last| step.number.cmp(&counted.0) == access.leaf.cmp(&last));
+        if !is_placed || (access.leaf < day.covers && step.number > counted.0) {
+            return Err(Gap::NotCounted(step.number));
+        }
+    }
+    Ok(Some(Held { covers: day.covers, until, counted: counted.0 }))
 }

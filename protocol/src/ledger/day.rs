@@ -1,4 +1,4 @@
-//! The map of a day (日締め): from each person's hidden label to the number of their last step, under one root.
+//! The map of a day (日締め): from each person's label to the number and place of their last step, hidden, under one root.
 //!
 //! A binary trie over the bits of the labels: a label's place follows from the label alone, so that there is one
 //! answer for each label, and not being in the map can be shown as well as being in it. Shows of others neither
@@ -26,7 +26,7 @@ pub struct Item {
     #[n(0)]
     #[cbor(with = "minicbor::bytes")]
     pub label: [u8; LABEL_BYTES],
-    /// Their number, hidden by [`hide`].
+    /// Number and place of their last step, hidden by [`hide`].
     #[n(1)]
     pub hidden: Digest,
 }
@@ -67,9 +67,10 @@ pub struct Way {
     pub end: End,
 }
 
-/// Hides a number: SHA-256("tsunagi number" ‖ salt ‖ number in 8 bytes).
-pub fn hide(salt: &Salt, number: u64) -> Digest {
-    Digest::of_parts(&[b"tsunagi number", salt.expose(), &number.to_be_bytes()])
+/// Hides the number of a step and the place of its leaf: SHA-256("tsunagi number" ‖ salt ‖ number ‖ place, in 8 bytes
+/// each).
+pub fn hide(salt: &Salt, number: u64, place: u64) -> Digest {
+    Digest::of_parts(&[b"tsunagi number", salt.expose(), &number.to_be_bytes(), &place.to_be_bytes()])
 }
 
 /// The branch of `items`, which share their first `depth` bits and stand in the order of their labels.
@@ -229,7 +230,7 @@ mod tests {
         fn new(numbers: &BTreeMap<[u8; LABEL_BYTES], u64>) -> Self {
             let mut parts = vec![Vec::new(); PARTS];
             for (label, number) in numbers {
-                parts[usize::from(label[0])].push(Item { label: *label, hidden: hide(&salt(label), *number) });
+                parts[usize::from(label[0])].push(Item { label: *label, hidden: hide(&salt(label), *number, 3) });
             }
             Self(parts)
         }
@@ -262,7 +263,7 @@ mod tests {
         ) {
             let map = Map::new(&numbers);
             for one in numbers.keys().chain([&sought]) {
-                let told = numbers.get(one).map(|number| hide(&salt(one), *number));
+                let told = numbers.get(one).map(|number| hide(&salt(one), *number, 3));
                 let way = map.way(one);
                 prop_assert_eq!(way.follow(map.root(), one), Some(told));
                 prop_assert!(way.others.len() <= PATH_DIGESTS_MAX);

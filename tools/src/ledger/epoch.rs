@@ -44,6 +44,9 @@ pub(super) fn check(line: &Line, rosters: &Rosters, head: &Checkpoint, first: Op
     let party = head.origin.party();
     let member = rosters.newest().and_then(|roster| roster.member(party));
     let first = match first {
+        Some(first) if first.kind() == LeafKind::Epoch && number <= 1 => {
+            return Err("第一の時代の前に時代はありません / no epoch comes before the first".to_owned());
+        }
         Some(first) if first.kind() == LeafKind::Epoch => first,
         // A ledger that holds nothing yet, or its first epoch: whoever is in no roster begins with 1.
         None => return Ok(Epoch { number, after: None }),

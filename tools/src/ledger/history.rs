@@ -1,5 +1,5 @@
 //! `tsunagi ledger history`: whether a person's history is whole, checked against the keeper's whole ledger: each step
-//! opens its leaf, and the newest daily leaf has counted no more steps than are shown.
+//! opens its leaf, and the newest daily leaf, which counted nearly all before it, has counted no more steps than are shown.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,8 @@ use super::{Found, Rosters, check_keeping};
 use crate::line::Line;
 use crate::message::{Code, Report, Trouble, moment};
 
-/// A keeper whose newest daily leaf is older than this, or that has none after this long, closes its days no more.
+/// A keeper whose newest daily leaf counted nothing younger than this, or that has none after this long, closes its days
+/// no more.
 const DAY_STALE: Span = Span::from_h(48);
 
 /// Checks the history in the answer of `/v1/ask` in that file against the ledger of the node that answered.
@@ -60,7 +61,13 @@ fn whole(found: &Found, proven: &Proven, accesses: &[Access], bytes: Option<&[u8
         return Err("答えの葉が台帳にありません / the answer's leaf is not in the ledger".to_owned());
     }
     let whole = proof::check(accesses, bytes, proven.leaf, &leaf).map_err(|gap| gap.to_string())?;
-    let since = whole.day.map(|(at, _counted)| at).or_else(|| leaf(0).map(|first: Leaf| first.time()));
+    let read = bytes.and_then(|bytes| cbor::decode::<Proof>(bytes).ok());
+    if found.notes.begins.is_some_and(|begins| read.is_none_or(|proof| proof.begins != begins)) {
+        return Err(
+            "この時代の始まりが日締めの葉と違います / the daily leaves say the epoch began elsewhere".to_owned()
+        );
+    }
+    let since = whole.day.map(|day| day.until).or_else(|| leaf(0).map(|first: Leaf| first.time()));
     let is_stale = since.is_some_and(|since: Timestamp| proven.body.decided.since(since) >= DAY_STALE);
     if is_stale {
         return Err(
@@ -80,19 +87,29 @@ fn gap(why: &str) -> Report {
 fn report(found: &Found, accesses: &[Access], whole: &Whole) -> Report {
     let day = match whole.day {
         None => "– 最初の日締めの前なので、最新の数件が伏せられていても分かりません。明日やり直してください".to_owned(),
-        Some((at, counted)) => format!(
-            "✓ {} の日締めまでの {counted} 件が揃っています\n– それより後の閲覧は、次の日締めの後で確かめられます",
-            moment(at)
+        Some(day) => format!(
+            "✓ {} まで(台帳の葉 {} 枚目まで)の {} 件が揃っています\n– それより後の閲覧は、次の日締めの後で確かめられます",
+            moment(day.until),
+            day.covers,
+            day.counted
         ),
     };
+    let before = accesses.len().saturating_sub(whole.opened);
+    let before = match before {
+        0 => String::new(),
+        some => {
+            format!("– 前の時代の {some} 件は、今の台帳の葉では確かめられません(前の時代の受領証と照らしてください)\n")
+        }
+    };
     let text = format!(
-        "閲覧履歴 {} 件(台帳: {})\n✓ 番号は {} から順に続き、{} 件が台帳の葉と一致しました\n{day}",
+        "閲覧履歴 {} 件(台帳: {})\n✓ 番号は {} から順に続き、{} 件が台帳の葉と一致しました\n{before}{day}",
         accesses.len(),
         found.party,
         whole.newest,
         whole.opened,
     );
-    let day = whole.day.map(|(at, counted)| json!({ "at_ms": at.unix_ms(), "counted": counted }));
+    let day =
+        whole.day.map(|day| json!({ "until_ms": day.until.unix_ms(), "covers": day.covers, "counted": day.counted }));
     Report::good(
         text,
         json!({ "ok": true, "steps": accesses.len(), "newest": whole.newest,
