@@ -60,8 +60,8 @@ impl Noting {
             return Ok(());
         }
         let counting = match self.closing.take() {
-            Some(closing) if closing.holds(batch)? => Some(closing),
-            _ => None,
+            Some(mut closing) => closing.holds(batch)?.then_some(closing),
+            None => None,
         };
         let mut closing = match counting {
             Some(closing) => closing,

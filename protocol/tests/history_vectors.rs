@@ -281,6 +281,15 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
         proof.steps.drain(..some);
         case(expect, (leaves, accesses, proof))
     };
+    let late = {
+        let (mut leaves, mut accesses, mut proof) = of(&|of| (of.counted, of.covers, of.gap) = (1, BEGINS + 1, 900));
+        let nothing = Digest::of(&[]);
+        let contents = Contents { request: nothing, answer: nothing, detail: nothing, person: nothing };
+        leaves[1] = Leaf::new(LeafKind::Exchange, leaves[4].time(), &salts(BEGINS + 1), &contents);
+        accesses.drain(..3);
+        proof.steps.drain(..3);
+        case("CoversTooLittle(101)", (leaves, accesses, proof))
+    };
     let invented = |expect: &str, change: &dyn Fn(&mut Ledger)| {
         let (leaves, mut accesses, mut proof) = of(change);
         accesses.remove(0);
@@ -402,6 +411,11 @@ fn cases() -> Vec<(&'static str, &'static str, Case)> {
             "spoiled-covers-too-little.txt",
             "The day truly counts the leaf before the person's newer steps only, and is written fifteen minutes later.",
             without_newest(3, "CoversTooLittle(101)", &|of| (of.counted, of.covers, of.gap) = (1, BEGINS + 1, 900)),
+        ),
+        (
+            "spoiled-covers-one-late-leaf.txt",
+            "The same, and the first leaf left out is dated as late as the daily leaf.",
+            late,
         ),
         (
             "spoiled-covers-nothing.txt",

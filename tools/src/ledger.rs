@@ -52,7 +52,7 @@ pub struct Found {
     pub epoch: Epoch,
     /// What its keeper noted in it.
     pub notes: Notes,
-    /// The leaves that begin an epoch or note something, the first that each day need not count, and those asked for.
+    /// The leaves that begin an epoch or note something, those before a day's own that it need not count, and those asked for.
     pub leaves: BTreeMap<u64, Leaf>,
     /// How many leaves.
     pub size: u64,

@@ -21,6 +21,7 @@ use crate::limits;
 use crate::primitives::{self, Secret};
 use crate::store::{Entry, Key, StoreError};
 use crate::table;
+use crate::time::Timestamp;
 use crate::vault::Label;
 
 /// The closing of one day, under way.
@@ -32,6 +33,10 @@ pub struct Closing {
     generation: u8,
     secret: Secret,
     parts: Vec<Branch>,
+    /// Up to which leaf it was seen when those that came since were written.
+    seen: u64,
+    /// The first and the last of those times.
+    times: Option<(Timestamp, Timestamp)>,
 }
 
 /// The newest daily leaf, and its map.
@@ -90,20 +95,25 @@ impl Closing {
         let generation = closed(batch)?.map_or(0, |closed| 1_u8.saturating_sub(closed.generation));
         let (covers, begins) = (batch.ledger_size(), batch.epoch_begins());
         let secret = Secret::random(batch.dice());
-        Ok(Self { date: today, covers, begins, generation, secret, parts: Vec::new() })
+        Ok(Self { date: today, covers, begins, generation, secret, parts: Vec::new(), seen: covers, times: None })
     }
 
-    /// Whether what it counts can still be written: the ledger is the open one, and the first leaf that it need not
-    /// have counted is not older than [`limits::DAY_COUNTING_MAX`].
+    /// Whether what it counts can still be written: the ledger is the open one, and no leaf that it need not have
+    /// counted is of a time more than [`limits::DAY_COUNTING_MAX`] from now.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
-    pub fn holds(&self, batch: &Batch<'_>) -> Result<bool, StoreError> {
+    pub fn holds(&mut self, batch: &Batch<'_>) -> Result<bool, StoreError> {
         if self.begins != batch.epoch_begins() {
             return Ok(false);
         }
-        let is_first = self.covers >= batch.ledger_size();
-        Ok(is_first || batch.leaf(self.covers)?.0.time().distance(batch.now().wall) <= limits::DAY_COUNTING_MAX)
+        while self.seen < batch.ledger_size() {
+            let at = batch.leaf(self.seen)?.0.time();
+            self.times = Some(self.times.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+            self.seen = self.seen.saturating_add(1);
+        }
+        let is_near = |at: Timestamp| at.distance(batch.now().wall) <= limits::DAY_COUNTING_MAX;
+        Ok(self.times.is_none_or(|(first, last)| is_near(first) && is_near(last)))
     }
 
     /// Counts some parts more, at least one and not beyond [`limits::DAY_ROWS_PER_STEP`] persons by more than one

@@ -207,12 +207,13 @@ pub fn may_begin_at(begins: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> bool {
 }
 
 /// When the first leaf was written that a daily leaf need not have counted: `place` of the open epoch is the daily leaf,
-/// and that leaf may be the daily leaf itself. None if it is not of this epoch, after the daily leaf, or more than
-/// [`limits::DAY_COUNTING_MAX`] from it.
+/// and that leaf may be the daily leaf itself. None if it is not of this epoch or after the daily leaf, or if it or one
+/// between is of a time more than [`limits::DAY_COUNTING_MAX`] from that of the daily leaf.
 pub fn covered_until(begins: u64, covers: u64, place: u64, leaf: &dyn Fn(u64) -> Option<Leaf>) -> Option<Timestamp> {
     let first = covers.checked_sub(begins).filter(|first| *first <= place)?;
-    let (until, written) = (leaf(first)?.time(), leaf(place)?.time());
-    (until.distance(written) <= limits::DAY_COUNTING_MAX).then_some(until)
+    let written = leaf(place)?.time();
+    let is_near = |at| leaf(at).is_some_and(|own| own.time().distance(written) <= limits::DAY_COUNTING_MAX);
+    (first..place).all(is_near).then_some(leaf(first)?.time())
 }
 
 impl Counted {

@@ -41,11 +41,21 @@ pub(super) fn read(line: &Line, size: u64) -> Result<Vec<Noted>, String> {
     Ok(line.notes()?.into_iter().filter(|noted| noted.leaf < size).collect())
 }
 
-/// The first leaf of each day that it need not have counted.
+/// The leaves before each day's own that it need not have counted.
 pub(super) fn uncovered(noted: &[Noted]) -> impl Iterator<Item = u64> {
-    noted.iter().filter_map(|noted| match noted.note {
-        Note::Day(begins, covers, _root) => covers.checked_sub(begins),
-        Note::Roster(..) | Note::Credential(..) => None,
+    let mut ranges: Vec<(u64, u64)> = noted
+        .iter()
+        .filter_map(|noted| match noted.note {
+            Note::Day(begins, covers, _root) => Some((covers.checked_sub(begins)?, noted.leaf)),
+            Note::Roster(..) | Note::Credential(..) => None,
+        })
+        .collect();
+    ranges.sort_unstable();
+    let mut done = 0;
+    ranges.into_iter().flat_map(move |(from, to)| {
+        let rest = from.max(done)..to;
+        done = done.max(to);
+        rest
     })
 }
 
