@@ -173,7 +173,7 @@ mod tests {
             leaf(LeafKind::Daily, later, note.digest()),
         ];
         let noted = [Noted { leaf: 3, at: later, note, salt: salt(1) }];
-        let rosters = Rosters { network: nothing, versions: Vec::new() };
+        let rosters = Rosters { network: nothing, versions: Vec::new(), is_compared: false };
         check(&noted, &rosters, &(0..).zip(leaves).collect())
     }
 
