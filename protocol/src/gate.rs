@@ -103,7 +103,7 @@ pub enum Notice {
     /// An issuer's status list.
     #[n(3)]
     StatusList(#[n(0)] minicbor::bytes::ByteVec),
-    /// The beginning of a member's epoch: an [`Opening`].
+    /// The beginning of a member's epoch: an [`Opening`](crate::ledger::epoch::Opening).
     #[n(4)]
     Opening(#[n(0)] minicbor::bytes::ByteVec),
 }
