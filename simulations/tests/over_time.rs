@@ -717,3 +717,30 @@ fn beginning_after(world: &World, previous: &SignedCheckpoint, log: &Secret) -> 
         others: Vec::new(),
     }
 }
+
+#[test]
+fn of_many_epochs_of_one_ledger_a_node_keeps_and_hands_out_the_newest() {
+    let mut world = world(19);
+    answered(world.ask(&party(PLANNER), result()));
+    world.wait(Span::from_s(30));
+    lose(&mut world, |frame| matches!(frame, Frame::Cosign(..)));
+    let log = log_secret(&world, DIRECTORY);
+    let end = world.cosigned(&party(DIRECTORY), &party(WITNESS)).unwrap();
+    let mut previous = SignedCheckpoint::parse(&end).unwrap();
+    for _epoch in 2..=12 {
+        let opening = beginning_after(&world, &previous, &log);
+        let first = SignedCheckpoint::parse(&opening.first).unwrap();
+        let secret = &world.founding().keys(&party(WITNESS)).unwrap().cosigning;
+        let name = witness::name_of(&party(WITNESS)).unwrap();
+        let line = cosignature::cosign(&Real, &name, secret, &first, world.now().wall);
+        let first = first.with_cosignatures(&[line]).unwrap();
+        let opening = Opening { first: first.as_bytes().to_vec().into(), ..opening };
+        world.tell(&[party(CITY)], &Notice::Opening(cbor::encode(&opening).into()));
+        previous = first;
+    }
+    let gate = world.gate(&party(CITY)).unwrap();
+    assert_eq!(gate.opening(&party(DIRECTORY)).unwrap().first.origin.epoch(), 12);
+    let is_opening = |notice: &&Notice| matches!(notice, Notice::Opening(_));
+    assert_eq!(gate.beside_rosters(true).iter().filter(is_opening).count(), 1);
+    assert_eq!(world.rows(&party(CITY), table::OPENING).len(), 1);
+}
