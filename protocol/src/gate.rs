@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use behind::Behind;
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
 use crate::cbor;
@@ -64,10 +65,10 @@ pub struct Presentation {
     pub party: PartyId,
     /// A member's statement.
     #[n(2)]
-    pub statement: Option<minicbor::bytes::ByteVec>,
+    pub statement: Option<ByteVec>,
     /// An office's or hospital's credential.
     #[n(3)]
-    pub credential: Option<minicbor::bytes::ByteVec>,
+    pub credential: Option<ByteVec>,
     /// The newest roster version it knows.
     #[n(4)]
     pub roster: u32,
@@ -96,16 +97,16 @@ pub enum Notice {
     Roster(#[n(0)] Link),
     /// The pulse.
     #[n(1)]
-    Pulse(#[n(0)] minicbor::bytes::ByteVec),
+    Pulse(#[n(0)] ByteVec),
     /// A member's statement.
     #[n(2)]
-    Statement(#[n(0)] minicbor::bytes::ByteVec),
+    Statement(#[n(0)] ByteVec),
     /// An issuer's status list.
     #[n(3)]
-    StatusList(#[n(0)] minicbor::bytes::ByteVec),
+    StatusList(#[n(0)] ByteVec),
     /// The beginning of a member's epoch: an [`Opening`](crate::ledger::epoch::Opening).
     #[n(4)]
-    Opening(#[n(0)] minicbor::bytes::ByteVec),
+    Opening(#[n(0)] ByteVec),
 }
 
 /// Why somebody was not admitted on a connection.
@@ -242,26 +243,31 @@ impl Gate {
         self.links.iter().skip(known).take(count).map(|link| Notice::Roster(link.as_ref().clone())).collect()
     }
 
-    /// What a node that knows rosters up to `version` needs to catch up: rosters first, and pulse, lists, epochs and
-    /// (if `statements`) statements only behind the last of them, because they are believed by it.
-    pub fn notices_since(&self, version: u32, statements: bool) -> Vec<Notice> {
-        let mut notices = self.rosters_since(version, limits::LINKS_PER_FETCH_MAX);
-        let reached = usize::try_from(version).unwrap_or(usize::MAX).saturating_add(notices.len());
-        if reached >= self.links.len() {
-            notices.extend(self.beside_rosters(statements));
-        }
-        notices
+    /// What a node that knows rosters up to `version` needs to catch up, without the first `skipped`: rosters first, and
+    /// pulse, lists, epochs and (if `statements`) statements only behind the last of them, because they are believed by
+    /// it. Nothing is copied before it is taken.
+    pub fn notices_since(&self, version: u32, statements: bool, skipped: usize) -> impl Iterator<Item = Notice> {
+        let rosters = self.rosters_since(version, limits::LINKS_PER_FETCH_MAX);
+        let reached = usize::try_from(version).unwrap_or(usize::MAX).saturating_add(rosters.len());
+        let beside = (reached >= self.links.len()).then(|| self.beside(statements)).into_iter().flatten();
+        let beside = beside.skip(skipped.saturating_sub(rosters.len()));
+        rosters.into_iter().skip(skipped).chain(beside.map(|(make, bytes)| make(bytes.to_vec().into())))
     }
 
     /// Pulse, status lists, beginnings of epochs and, if wanted, statements.
     pub fn beside_rosters(&self, statements: bool) -> Vec<Notice> {
-        let mut notices: Vec<_> = self.pulse.iter().map(|pulse| Notice::Pulse(pulse.bytes.clone().into())).collect();
-        notices.extend(self.lists.values().map(|list| Notice::StatusList(list.bytes.clone().into())));
-        let statements = self.statements.values().filter(|_statement| statements);
-        notices.extend(statements.map(|signed| Notice::Statement(signed.bytes.clone().into())));
-        let opened = self.openings.values().filter_map(|opened| opened.last());
-        notices.extend(opened.map(|opened| Notice::Opening(opened.bytes.clone().into())));
-        notices
+        self.beside(statements).map(|(make, bytes)| make(bytes.to_vec().into())).collect()
+    }
+
+    /// The same by reference, with what makes a notice of each.
+    fn beside(&self, statements: bool) -> impl Iterator<Item = (fn(ByteVec) -> Notice, &[u8])> {
+        let of = |make: fn(ByteVec) -> Notice| move |bytes| (make, bytes);
+        let pulse = self.pulse.iter().map(|pulse| pulse.bytes.as_slice()).map(of(Notice::Pulse));
+        let lists = self.lists.values().map(|list| list.bytes.as_slice()).map(of(Notice::StatusList));
+        let signed = self.statements.values().filter(move |_statement| statements);
+        let signed = signed.map(|signed| signed.bytes.as_slice()).map(of(Notice::Statement));
+        let opened = self.openings.values().filter_map(|opened| Some(opened.last()?.bytes.as_slice()));
+        pulse.chain(lists).chain(signed).chain(opened.map(of(Notice::Opening)))
     }
 
     /// How far this gate is to be relied on at `now`.

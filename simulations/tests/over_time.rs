@@ -460,29 +460,37 @@ fn an_answer_that_comes_while_the_own_ledger_is_behind_is_written_into_the_new_e
 
 /// A beginning of the directory's second epoch, as its keeper could make one, cosigned by these witnesses.
 fn beginning(world: &mut World, salt: u8, cosigned_by: &[&str]) -> Opening {
-    let (directory, now) = (party(DIRECTORY), world.now().wall);
-    let end = world.cosigned(&directory, &party(WITNESS)).unwrap();
-    let previous = claimed(&end);
+    let end = world.cosigned(&party(DIRECTORY), &party(WITNESS)).unwrap();
+    beginning_after(world, &SignedCheckpoint::parse(&end).unwrap(), salt, cosigned_by)
+}
+
+/// How the directory's keeper could begin the epoch after `previous`, cosigned by these witnesses.
+fn beginning_after(world: &World, previous: &SignedCheckpoint, salt: u8, cosigned_by: &[&str]) -> Opening {
+    let before = previous.claim().unwrap();
     let salt = || Salt::from_bytes([salt; 32]);
     let salts = Salts { request: salt(), answer: salt(), detail: salt(), person: salt() };
-    let (request, nothing) = (epoch::content(&previous, 0, &[]), Digest::of(&[]));
+    let (request, nothing) = (epoch::content(&before, 0, &[]), Digest::of(&[]));
     let contents = Contents { request, answer: nothing, detail: nothing, person: nothing };
-    let leaf = Leaf::new(LeafKind::Epoch, now, &salts, &contents);
-    let first = Checkpoint { origin: previous.origin.of_epoch(2), size: 1, root: leaf.hash() };
-    let mut first = first.sign(&Real, &world.founding().keys(&directory).unwrap().log.first().unwrap().secret);
-    for witness in cosigned_by.iter().map(|text| party(text)) {
-        let secret = &world.founding().keys(&witness).unwrap().cosigning;
-        let line = cosignature::cosign(&Real, &witness::name_of(&witness).unwrap(), secret, &first, now);
-        first = first.with_cosignatures(&[line]).unwrap();
-    }
+    let leaf = Leaf::new(LeafKind::Epoch, world.now().wall, &salts, &contents);
+    let next = before.origin.of_epoch(before.origin.epoch() + 1);
+    let first = Checkpoint { origin: next, size: 1, root: leaf.hash() }.sign(&Real, &log_secret(world, DIRECTORY));
     Opening {
-        previous: end.into(),
+        previous: previous.as_bytes().to_vec().into(),
         kept: 0,
         salt: salts.request,
         leaf: leaf.to_bytes().into(),
-        first: first.as_bytes().to_vec().into(),
+        first: cosigned_by_all(world, first, cosigned_by).as_bytes().to_vec().into(),
         others: Vec::new(),
     }
+}
+
+/// The head with a line of each of these witnesses.
+fn cosigned_by_all(world: &World, head: SignedCheckpoint, witnesses: &[&str]) -> SignedCheckpoint {
+    witnesses.iter().map(|text| party(text)).fold(head, |head, witness| {
+        let secret = &world.founding().keys(&witness).unwrap().cosigning;
+        let line = cosignature::cosign(&Real, &witness::name_of(&witness).unwrap(), secret, &head, world.now().wall);
+        head.with_cosignatures(&[line]).unwrap()
+    })
 }
 
 #[test]
@@ -685,37 +693,12 @@ fn a_head_that_an_epoch_passes_over_is_held_by_the_witness_that_cosigned_it() {
     show(&mut world, DIRECTORY, "witness:1", &alone, None);
     show(&mut world, DIRECTORY, "witness:2", &others, None);
     show(&mut world, DIRECTORY, "witness:3", &others, None);
-    let line = |world: &World, witness: &str| {
-        let secret = &world.founding().keys(&party(witness)).unwrap().cosigning;
-        cosignature::cosign(&Real, &witness::name_of(&party(witness)).unwrap(), secret, &others, world.now().wall)
-    };
-    let cosigned = others.with_cosignatures(&[line(&world, "witness:2"), line(&world, "witness:3")]).unwrap();
-    let opening = Opening { previous: cosigned.as_bytes().to_vec().into(), ..beginning_after(&world, &cosigned, &log) };
+    let cosigned = cosigned_by_all(&world, others, &["witness:2", "witness:3"]);
+    let opening = beginning_after(&world, &cosigned, 9, &[]);
     let first = SignedCheckpoint::parse(&opening.first).unwrap();
     show(&mut world, DIRECTORY, "witness:1", &first, Some(cbor::encode(&opening)));
     let held = world.rows(&party("witness:1"), table::CONTRADICTION);
     assert!(held.iter().any(|note| claimed(note) == alone.claim().unwrap()), "the head that proves the fork is there");
-}
-
-/// How the epoch after `previous` would begin, cosigned by nobody.
-fn beginning_after(world: &World, previous: &SignedCheckpoint, log: &Secret) -> Opening {
-    let before = previous.claim().unwrap();
-    let salt = || Salt::from_bytes([9; 32]);
-    let salts = Salts { request: salt(), answer: salt(), detail: salt(), person: salt() };
-    let nothing = Digest::of(&[]);
-    let contents =
-        Contents { request: epoch::content(&before, 0, &[]), answer: nothing, detail: nothing, person: nothing };
-    let leaf = Leaf::new(LeafKind::Epoch, world.now().wall, &salts, &contents);
-    let next = before.origin.of_epoch(before.origin.epoch() + 1);
-    let first = Checkpoint { origin: next, size: 1, root: leaf.hash() }.sign(&Real, log);
-    Opening {
-        previous: previous.as_bytes().to_vec().into(),
-        kept: 0,
-        salt: salts.request,
-        leaf: leaf.to_bytes().into(),
-        first: first.as_bytes().to_vec().into(),
-        others: Vec::new(),
-    }
 }
 
 #[test]
@@ -724,19 +707,12 @@ fn of_many_epochs_of_one_ledger_a_node_keeps_and_hands_out_the_newest() {
     answered(world.ask(&party(PLANNER), result()));
     world.wait(Span::from_s(30));
     lose(&mut world, |frame| matches!(frame, Frame::Cosign(..)));
-    let log = log_secret(&world, DIRECTORY);
     let end = world.cosigned(&party(DIRECTORY), &party(WITNESS)).unwrap();
     let mut previous = SignedCheckpoint::parse(&end).unwrap();
     for _epoch in 2..=12 {
-        let opening = beginning_after(&world, &previous, &log);
-        let first = SignedCheckpoint::parse(&opening.first).unwrap();
-        let secret = &world.founding().keys(&party(WITNESS)).unwrap().cosigning;
-        let name = witness::name_of(&party(WITNESS)).unwrap();
-        let line = cosignature::cosign(&Real, &name, secret, &first, world.now().wall);
-        let first = first.with_cosignatures(&[line]).unwrap();
-        let opening = Opening { first: first.as_bytes().to_vec().into(), ..opening };
+        let opening = beginning_after(&world, &previous, 9, &[WITNESS]);
         world.tell(&[party(CITY)], &Notice::Opening(cbor::encode(&opening).into()));
-        previous = first;
+        previous = SignedCheckpoint::parse(&opening.first).unwrap();
     }
     let gate = world.gate(&party(CITY)).unwrap();
     assert_eq!(gate.opening(&party(DIRECTORY)).unwrap().first.origin.epoch(), 12);

@@ -1,5 +1,5 @@
-//! The closing of a day (日締め): number and place of each person's last step, counted part by part into a map whose root goes into the
-//! day's leaf. Two maps lie on the disk: that of the newest leaf, and the one being made.
+//! The closing of a day (日締め): number and place of each person's last step, counted part by part into a map whose
+//! root goes into the day's leaf. Two maps lie on the disk: that of the newest leaf, and the one being made.
 //!
 //! Counts while the ledger grows: a number in the map is one the person had reached, and every step whose leaf stood
 //! when the closing began is counted. Never decides when a day is over.

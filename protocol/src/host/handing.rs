@@ -13,6 +13,8 @@ use super::{Effect, Host};
 pub(super) struct Handing {
     version: u32,
     statements: bool,
+    /// The roster under which it began: with another one it begins anew, for what is told may have lost its place.
+    roster: u32,
     next: usize,
     at: Steady,
 }
@@ -26,7 +28,8 @@ impl Host {
         now: Steady,
         out: &mut Vec<Effect>,
     ) {
-        self.handing.insert(connection, Handing { version, statements, next: 0, at: now });
+        self.handing
+            .insert(connection, Handing { version, statements, roster: self.gate.roster().version, next: 0, at: now });
         self.hand_on(now, out);
     }
 
@@ -39,10 +42,14 @@ impl Host {
             if !self.links.contains_key(&connection) {
                 continue;
             }
-            let notices = self.gate.notices_since(handing.version, handing.statements);
-            let count = notices.len();
+            let roster = self.gate.roster().version;
+            if handing.roster != roster {
+                (handing.roster, handing.next) = (roster, 0);
+            }
+            let notices = self.gate.notices_since(handing.version, handing.statements, handing.next);
+            let mut notices = notices.peekable();
             let mut bytes: usize = 0;
-            for notice in notices.into_iter().skip(handing.next).take(limits::NOTICES_PER_PORTION_MAX) {
+            for notice in notices.by_ref().take(limits::NOTICES_PER_PORTION_MAX) {
                 let frame = cbor::encode(&Frame::Notice(notice));
                 bytes = bytes.saturating_add(frame.len());
                 out.push(Effect::Send { connection, bytes: frame });
@@ -51,7 +58,7 @@ impl Host {
                     break;
                 }
             }
-            if handing.next < count {
+            if notices.peek().is_some() {
                 handing.at = now.plus(limits::PORTION_EVERY);
                 self.handing.insert(connection, handing);
             }
