@@ -12,7 +12,9 @@
     reason = "all of this file is a test, and reads files"
 )]
 
-use std::collections::BTreeMap;
+#[path = "shared/vectors.rs"]
+mod vectors;
+
 use std::path::PathBuf;
 
 use protocol::cbor;
@@ -29,31 +31,18 @@ const SIGNERS: [u8; 3] = [1, 2, 3];
 
 #[test]
 fn every_vector_ends_as_its_file_says() {
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        let case = Case::read(&std::fs::read_to_string(&path).unwrap());
-        assert_eq!(case.run(), case.expect, "{}", path.display());
-        seen += 1;
-    }
-    assert_eq!(seen, cases().len());
+    vectors::end_as_their_files_say(&folder(), &cases());
 }
 
 #[test]
 fn the_files_are_the_ones_this_program_writes() {
-    for (name, remark, case) in cases() {
-        let kept = std::fs::read_to_string(folder().join(name)).unwrap();
-        assert_eq!(kept, case.write(remark), "{name}: the format has changed");
-    }
+    vectors::are_the_ones_written_here(&folder(), &cases());
 }
 
 #[test]
 #[ignore = "writes the vectors anew; for a change of format"]
 fn write_the_vectors() {
-    std::fs::create_dir_all(folder()).unwrap();
-    for (name, remark, case) in cases() {
-        std::fs::write(folder().join(name), case.write(remark)).unwrap();
-    }
+    vectors::write_anew(&folder(), &cases());
 }
 
 /// The links of a chain in their order, the network's name, and what becomes of them.
@@ -63,7 +52,11 @@ struct Case {
     links: Vec<Vec<u8>>,
 }
 
-impl Case {
+impl vectors::Case for Case {
+    fn expect(&self) -> &str {
+        &self.expect
+    }
+
     fn run(&self) -> String {
         let walk = || -> Result<(), RosterError> {
             let mut chain: Option<Chain> = None;
@@ -88,11 +81,7 @@ impl Case {
     }
 
     fn read(text: &str) -> Self {
-        let mut values = BTreeMap::<&str, Vec<&str>>::new();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let (name, value) = line.split_once(": ").unwrap();
-            values.entry(name).or_default().push(value);
-        }
+        let values = vectors::values(text);
         let network: [u8; 32] = hex::decode(values["network"][0]).unwrap().try_into().unwrap();
         Self {
             expect: values["expect"][0].to_owned(),

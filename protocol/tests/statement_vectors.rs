@@ -12,7 +12,9 @@
     reason = "all of this file is a test, and reads files"
 )]
 
-use std::collections::BTreeMap;
+#[path = "shared/vectors.rs"]
+mod vectors;
+
 use std::path::PathBuf;
 
 use protocol::cbor;
@@ -31,31 +33,18 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_790_000_000_000);
 
 #[test]
 fn every_vector_ends_as_its_file_says() {
-    let mut seen = 0;
-    for entry in std::fs::read_dir(folder()).unwrap() {
-        let path = entry.unwrap().path();
-        let case = Case::read(&std::fs::read_to_string(&path).unwrap());
-        assert_eq!(case.run(), case.expect, "{}", path.display());
-        seen += 1;
-    }
-    assert_eq!(seen, cases().len());
+    vectors::end_as_their_files_say(&folder(), &cases());
 }
 
 #[test]
 fn the_files_are_the_ones_this_program_writes() {
-    for (name, remark, case) in cases() {
-        let kept = std::fs::read_to_string(folder().join(name)).unwrap();
-        assert_eq!(kept, case.write(remark), "{name}: the format has changed");
-    }
+    vectors::are_the_ones_written_here(&folder(), &cases());
 }
 
 #[test]
 #[ignore = "writes the vectors anew; for a change of format"]
 fn write_the_vectors() {
-    std::fs::create_dir_all(folder()).unwrap();
-    for (name, remark, case) in cases() {
-        std::fs::write(folder().join(name), case.write(remark)).unwrap();
-    }
+    vectors::write_anew(&folder(), &cases());
 }
 
 /// The roster a node believes, its clock, a statement, and what becomes of it.
@@ -66,7 +55,11 @@ struct Case {
     statement: Vec<u8>,
 }
 
-impl Case {
+impl vectors::Case for Case {
+    fn expect(&self) -> &str {
+        &self.expect
+    }
+
     fn run(&self) -> String {
         let link: Link = cbor::decode(&self.link).unwrap();
         let roster = link.claimed().unwrap();
@@ -82,13 +75,12 @@ impl Case {
     }
 
     fn read(text: &str) -> Self {
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let values: BTreeMap<&str, &str> = lines.map(|line| line.split_once(": ").unwrap()).collect();
+        let values = vectors::values(text);
         Self {
-            expect: values["expect"].to_owned(),
-            now: values["now"].parse().unwrap(),
-            link: hex::decode(values["first roster"]).unwrap(),
-            statement: hex::decode(values["statement"]).unwrap(),
+            expect: values["expect"][0].to_owned(),
+            now: values["now"][0].parse().unwrap(),
+            link: hex::decode(values["first roster"][0]).unwrap(),
+            statement: hex::decode(values["statement"][0]).unwrap(),
         }
     }
 }
