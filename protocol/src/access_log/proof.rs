@@ -98,12 +98,12 @@ pub struct Whole {
     /// How many steps stand in the open epoch and open their leaves.
     pub opened: usize,
     /// The day held against it. Without one, the newest steps may be withheld.
-    pub day: Option<Held>,
+    pub day: Option<DayHeld>,
 }
 
 /// What the newest daily leaf says of a person, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct DayHeld {
     /// Every leaf before this one is counted, through all epochs.
     pub covers: u64,
     /// When that one was written; the daily leaf itself came [`limits::DAY_COUNTING_MAX`] later at most.
@@ -196,7 +196,7 @@ pub fn check(
     let opened = check_steps(accesses, &proof, leaf)?;
     let day = check_day(accesses, &proof, answer, leaf)?;
     match day {
-        Some(Held { counted, .. }) if counted > newest => Err(Gap::NewestWithheld { counted, shown: newest }),
+        Some(DayHeld { counted, .. }) if counted > newest => Err(Gap::NewestWithheld { counted, shown: newest }),
         day => Ok(Whole { newest, opened, day }),
     }
 }
@@ -272,7 +272,7 @@ fn check_day(
     proof: &Proof,
     answer: u64,
     leaf: &dyn Fn(u64) -> Option<Leaf>,
-) -> Result<Option<Held>, Gap> {
+) -> Result<Option<DayHeld>, Gap> {
     let is_daily = |place: &u64| leaf(*place).is_some_and(|leaf| leaf.kind() == LeafKind::Daily);
     let newest = (0..answer).rev().find(is_daily);
     let shown = proof.day.as_ref();
@@ -300,5 +300,5 @@ fn check_day(
             return Err(Gap::NotCounted(step.number));
         }
     }
-    Ok(Some(Held { covers: day.covers, until, counted: counted.0 }))
+    Ok(Some(DayHeld { covers: day.covers, until, counted: counted.0 }))
 }
