@@ -12,6 +12,7 @@ pub mod disk;
 pub mod heart;
 pub mod index;
 pub mod keys;
+mod memory;
 pub mod network;
 pub mod telemetry;
 pub mod workers;

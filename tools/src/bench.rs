@@ -53,16 +53,15 @@ pub fn ask(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
     let load = Load::new(choice.concurrency, choice.rate, target.questions());
     talk("慣らし運転");
     load.run(&asker, WARM_UP)?;
-    let steps = primitives::time(choice.suite)?;
     let before = (asker::cpu_of_self()?, target.cpu()?, target.figures()?);
     talk("計測");
-    let measured = load.run(&asker, Duration::from_secs(choice.seconds))?;
+    let span = Duration::from_secs(choice.seconds);
+    let (measured, steps) = primitives::beside(choice.suite, || load.run(&asker, span))?;
     let after = (asker::cpu_of_self()?, target.cpu()?, target.figures()?);
     let questions = measured.answered.max(1);
     let per_question = |cpu: f64| cpu / as_f64(questions);
     let (asker_cpu, city_cpu) = (per_question(after.0 - before.0), per_question(after.1 - before.1));
     let figures = after.2.since(&before.2);
-    let steps = steps.mean(primitives::time(choice.suite)?);
     let (rss_mib, ready_s) = (target.rss_mib()?, target.ready_s());
     drop(target);
     let baseline = baseline(choice, talk)?;

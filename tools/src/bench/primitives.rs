@@ -1,7 +1,9 @@
 //! What the unavoidable steps of one question cost on this machine, in the same run: the floor that the
-//! measured cost is held against.
+//! measured cost is held against. They are timed again and again while the questions are answered, as a
+//! machine's speed moves from second to second and two busy processors may share a core.
 
 use std::io::Write as _;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use node::dice::OsDice;
@@ -20,18 +22,39 @@ pub struct Steps {
     fdatasync: f64,
 }
 
-/// How often each is done.
+/// How many syncs are timed.
 const ROUNDS: u32 = 200;
+/// How long between two timings: their own cost, within a hundredth, counts against the measured.
+const PAUSE: Duration = Duration::from_millis(100);
 /// The sizes of a signed request and of a padded answer, in bytes.
 const REQUEST_BYTES: usize = 700;
 /// See [`REQUEST_BYTES`].
 const ANSWER_BYTES: usize = 4096;
 
-/// Times them all.
+/// Does `work` and times the steps beside it.
 ///
 /// # Errors
-/// A text if a primitive does not work here.
-pub fn time(suite: Suite) -> Result<Steps, String> {
+/// That of `work`, or a text if a primitive does not work here.
+pub fn beside<T>(suite: Suite, work: impl FnOnce() -> Result<T, String>) -> Result<(T, Steps), String> {
+    let fdatasync = fdatasync()?;
+    let (stop, stopped) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let timing = scope.spawn(move || {
+            let mut timings = vec![time(suite, fdatasync)?];
+            while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                timings.push(time(suite, fdatasync)?);
+            }
+            Ok(Steps::typical(&timings))
+        });
+        let worked = work();
+        drop(stop);
+        let steps = timing.join().unwrap_or_else(|_panic| Err("timing panicked".to_owned()))?;
+        Ok((worked?, steps))
+    })
+}
+
+/// Times each once.
+fn time(suite: Suite, fdatasync: f64) -> Result<Steps, String> {
     let failed = |_broken| "a primitive failed".to_owned();
     let secret = Secret::random(&mut OsDice);
     let key = Real.sealing_key(suite, &secret).map_err(failed)?;
@@ -48,22 +71,28 @@ pub fn time(suite: Suite) -> Result<Steps, String> {
         verify: us(|| Real.verify(&signer, &message, &signature)),
         aead_request: aead(&secret, REQUEST_BYTES),
         aead_answer: aead(&secret, ANSWER_BYTES),
-        fdatasync: fdatasync()?,
+        fdatasync,
     })
 }
 
 impl Steps {
-    /// The mean of two timings: a machine's speed moves while it is measured.
-    pub fn mean(self, other: Self) -> Self {
-        let mean = |of: fn(&Self) -> f64| f64::midpoint(of(&self), of(&other));
+    /// The mean of each without its slowest tenth: a run that was interrupted does not count.
+    fn typical(timings: &[Self]) -> Self {
+        let typical = |of: fn(&Self) -> f64| {
+            let mut times: Vec<f64> = timings.iter().map(of).collect();
+            times.sort_unstable_by(f64::total_cmp);
+            times.truncate(times.len().saturating_sub(times.len() / 10));
+            let count = u64::try_from(times.len()).unwrap_or(u64::MAX).max(1);
+            times.iter().sum::<f64>() / super::as_f64(count)
+        };
         Self {
-            encapsulate: mean(|steps| steps.encapsulate),
-            decapsulate: mean(|steps| steps.decapsulate),
-            sign: mean(|steps| steps.sign),
-            verify: mean(|steps| steps.verify),
-            aead_request: mean(|steps| steps.aead_request),
-            aead_answer: mean(|steps| steps.aead_answer),
-            fdatasync: mean(|steps| steps.fdatasync),
+            encapsulate: typical(|steps| steps.encapsulate),
+            decapsulate: typical(|steps| steps.decapsulate),
+            sign: typical(|steps| steps.sign),
+            verify: typical(|steps| steps.verify),
+            aead_request: typical(|steps| steps.aead_request),
+            aead_answer: typical(|steps| steps.aead_answer),
+            fdatasync: typical(|steps| steps.fdatasync),
         }
     }
 
@@ -103,15 +132,12 @@ fn fdatasync() -> Result<f64, String> {
     Ok(spent / f64::from(ROUNDS))
 }
 
-/// The median of single runs, in microseconds: a run that was interrupted does not count.
+/// How long a step takes once caches know it, in microseconds.
 fn us(mut step: impl FnMut() -> bool) -> f64 {
-    let mut times: Vec<Duration> = Vec::new();
-    for _round in 0..ROUNDS {
-        let began = Instant::now();
-        let worked = std::hint::black_box(step());
-        times.push(began.elapsed());
-        assert!(worked, "a primitive failed while it was timed");
-    }
-    times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, |median| median.as_secs_f64() * 1e6)
+    let warm = std::hint::black_box(step());
+    let began = Instant::now();
+    let worked = std::hint::black_box(step());
+    let took = began.elapsed();
+    assert!(warm && worked, "a primitive failed while it was timed");
+    took.as_secs_f64() * 1e6
 }
