@@ -232,7 +232,7 @@ struct Link {
     outbound: bool,
     standings: BTreeMap<PartyId, Admitted>,
     news: News,
-    hellos: BTreeMap<u64, Seat>,
+    hellos: BTreeMap<u64, (Seat, Steady)>,
     welcomed: BTreeSet<Seat>,
     failures: VecDeque<Steady>,
     asked: Allowance,
@@ -384,7 +384,7 @@ impl Host {
                 if let Some(office) = self.offices.get_mut(&seat) {
                     office.requester.renew(bytes);
                     self.use_signing_keys();
-                    self.greet_again(seat, out);
+                    self.greet_again(seat, now.steady, out);
                 }
             }
             Input::Statement(seat, bytes) => {
@@ -394,7 +394,7 @@ impl Host {
                         office.keys.named_in(&statement);
                     }
                     office.statement = Some(bytes);
-                    self.greet_again(seat, out);
+                    self.greet_again(seat, now.steady, out);
                 }
             }
             Input::Hold(seat, suite, key) => {

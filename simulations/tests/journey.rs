@@ -188,6 +188,22 @@ fn one_flipped_bit_is_dropped_and_the_ask_still_ends() {
 }
 
 #[test]
+fn a_presentation_that_nobody_answers_is_made_anew() {
+    for lost in [|frame: &Frame| matches!(frame, Frame::Hello(..)), |frame: &Frame| matches!(frame, Frame::Welcome(_))]
+    {
+        let mut world = world(9);
+        let mut first = true;
+        world.tamper(Some(Box::new(move |passage| {
+            let is_lost = first && frame::parse(&passage.bytes).is_ok_and(|frame| lost(&frame));
+            first &= !is_lost;
+            if is_lost { Vec::new() } else { vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }] }
+        })));
+        let answer = answered(world.ask(&party(PLANNER), survey()));
+        assert!(matches!(answer.outcome, Outcome::Records(_)));
+    }
+}
+
+#[test]
 fn a_revoked_office_gets_no_answer() {
     let mut world = world(8);
     answered(world.ask(&party(PLANNER), survey()));

@@ -51,7 +51,7 @@ impl Host {
                 }
                 let number = self.next_frame;
                 self.next_frame = number.saturating_add(1);
-                link.hellos.insert(number, *seat);
+                link.hellos.insert(number, (*seat, now));
                 send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
             }
             self.dialled.entry(peer).or_default().connection = Some(connection);
@@ -78,13 +78,13 @@ impl Host {
     }
 
     /// Presents a seat anew on every connection we made: what it showed before runs out.
-    pub(super) fn greet_again(&mut self, seat: Seat, out: &mut Vec<Effect>) {
+    pub(super) fn greet_again(&mut self, seat: Seat, now: Steady, out: &mut Vec<Effect>) {
         let Some(office) = self.offices.get(&seat) else { return };
         let shown = present(&self.gate, office);
         for (connection, link) in self.links.iter_mut().filter(|(_connection, link)| link.outbound) {
             let number = self.next_frame;
             self.next_frame = number.saturating_add(1);
-            link.hellos.insert(number, seat);
+            link.hellos.insert(number, (seat, now));
             send(out, *connection, &Frame::Hello(number, shown.clone().into()));
         }
     }
@@ -165,21 +165,23 @@ impl Host {
             dialled.queued.push_back((seat, exchange, parcel));
         }
         match connection {
-            Some(connection) => self.hello(connection, seat, out),
+            Some(connection) => self.hello(connection, seat, now.steady, out),
             None if is_first => out.push(Effect::Dial { peer, addresses }),
             None => {}
         }
     }
 
-    /// Presents a seat on a connection, unless it is waiting for the answer to that already.
-    fn hello(&mut self, connection: u64, seat: Seat, out: &mut Vec<Effect>) {
+    /// Presents a seat on a connection, unless it is waiting for the answer to that already. What was not answered
+    /// within an attempt's time was lost on the way or given up over there: it is not waited for.
+    fn hello(&mut self, connection: u64, seat: Seat, now: Steady, out: &mut Vec<Effect>) {
         let (Some(link), Some(office)) = (self.links.get_mut(&connection), self.offices.get(&seat)) else { return };
-        if link.hellos.values().any(|waiting| *waiting == seat) {
+        link.hellos.retain(|_number, (_seat, since)| now < since.plus(limits::ATTEMPT_LIMIT));
+        if link.hellos.values().any(|(waiting, _since)| *waiting == seat) {
             return;
         }
         let number = self.next_frame;
         self.next_frame = number.saturating_add(1);
-        link.hellos.insert(number, seat);
+        link.hellos.insert(number, (seat, now));
         send(out, connection, &Frame::Hello(number, present(&self.gate, office).into()));
     }
 
@@ -201,7 +203,7 @@ impl Host {
 
     pub(super) fn welcome(&mut self, connection: u64, number: u64, now: Now, out: &mut Vec<Effect>) {
         let Some(link) = self.links.get_mut(&connection) else { return };
-        let Some(seat) = link.hellos.remove(&number) else { return };
+        let Some((seat, _since)) = link.hellos.remove(&number) else { return };
         link.welcomed.insert(seat);
         self.show_heads(connection, seat, now, out);
         let Some(link) = self.links.get(&connection) else { return };
@@ -224,7 +226,7 @@ impl Host {
         now: Steady,
         out: &mut Vec<Effect>,
     ) -> Option<(Seat, Event)> {
-        let Some(seat) = self.links.get_mut(&connection)?.hellos.remove(&number) else {
+        let Some((seat, _since)) = self.links.get_mut(&connection)?.hellos.remove(&number) else {
             let waiting = self.take_waiting(connection, number, now, out)?;
             self.links.get_mut(&connection)?.welcomed.remove(&waiting.seat);
             return Some((waiting.seat, Event::Lost(waiting.exchange)));
