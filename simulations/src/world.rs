@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
+use protocol::digest::Digest;
 use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
@@ -57,6 +58,8 @@ pub struct World {
     next_wire: u64,
     next_ask: u64,
     works: u64,
+    /// Over everything that was sent, told or alarmed, in order.
+    trace: Digest,
     endings: BTreeMap<AskId, Ending>,
     imports: BTreeMap<AskId, Result<u64, String>>,
     alarms: Vec<(PartyId, &'static str)>,
@@ -130,6 +133,7 @@ impl World {
             next_wire: 1,
             next_ask: 1,
             works: 0,
+            trace: Digest::of(b"tsunagi trace"),
             endings: BTreeMap::new(),
             imports: BTreeMap::new(),
             alarms: Vec::new(),
@@ -261,6 +265,22 @@ impl World {
         self.now = end;
     }
 
+    /// One digest of everything that was sent, told, dropped or alarmed so far, and when: two runs with the same
+    /// digest are the same run.
+    pub const fn trace(&self) -> Digest {
+        self.trace
+    }
+
+    /// Turns of hosts and pieces of work so far.
+    pub const fn events(&self) -> u64 {
+        self.works
+    }
+
+    /// Time that passed since the founding.
+    pub const fn passed(&self) -> Span {
+        Span::from_ms(self.now)
+    }
+
     /// Alarms so far.
     pub fn alarms(&self) -> &[(PartyId, &'static str)] {
         &self.alarms
@@ -280,6 +300,17 @@ impl World {
     pub fn head(&self, party: &PartyId) -> Option<Vec<u8>> {
         let head = self.hosts.get(party)?.store.head(SEAT)?;
         Some(head.note.as_bytes().to_vec())
+    }
+
+    /// Size and root of the host's newest signed head.
+    pub fn root(&self, party: &PartyId) -> Option<(u64, Digest)> {
+        let head = self.hosts.get(party)?.store.head(SEAT)?;
+        Some((head.size, head.root))
+    }
+
+    /// Everybody who has a host that runs.
+    pub fn parties(&self) -> Vec<PartyId> {
+        self.hosts.keys().cloned().collect()
     }
 
     /// The leaves of a host's open epoch.
@@ -650,6 +681,12 @@ impl World {
         }
     }
 
+    fn record(&mut self, what: &str, who: &PartyId, bytes: &[u8]) {
+        let at = self.now.to_be_bytes();
+        let who = who.to_string();
+        self.trace = Digest::of_parts(&[self.trace.as_bytes(), &at, what.as_bytes(), who.as_bytes(), bytes]);
+    }
+
     fn perform(&mut self, party: &PartyId, effect: Effect, after_ms: u64, now: Now) {
         match effect {
             Effect::Work(seat, work) => {
@@ -662,13 +699,20 @@ impl World {
             Effect::Dial { peer, .. } => self.dial(party, peer, after_ms),
             Effect::Close { connection } => self.close(connection),
             Effect::Tell(id, ending) => {
+                self.record("tell", party, format!("{} {ending:?}", id.0).as_bytes());
                 self.endings.insert(id, *ending);
             }
             Effect::Imported(id, result) => {
                 self.imports.insert(id, result);
             }
-            Effect::Alarm(what) => self.alarms.push((party.clone(), what)),
-            Effect::Dropped(reason) => self.drops.push((party.clone(), reason)),
+            Effect::Alarm(what) => {
+                self.record("alarm", party, what.as_bytes());
+                self.alarms.push((party.clone(), what));
+            }
+            Effect::Dropped(reason) => {
+                self.record("drop", party, format!("{reason:?}").as_bytes());
+                self.drops.push((party.clone(), reason));
+            }
             Effect::Destroyed(_seat, key) => self.destroyed.push((party.clone(), key)),
             Effect::Count(_) | Effect::Admitted { .. } | Effect::Estranged { .. } => {}
         }
@@ -677,6 +721,7 @@ impl World {
     fn send(&mut self, from: &PartyId, connection: u64, bytes: Vec<u8>, after_ms: u64) {
         let Some((a, b)) = self.wires.get(&connection).cloned() else { return };
         let to = if a == *from { b } else { a };
+        self.record("send", from, &bytes);
         let passage = Passage { from: from.clone(), to: to.clone(), bytes };
         let deliveries = match &mut self.tamper {
             Some(tamper) => tamper(&passage),

@@ -1,0 +1,248 @@
+//! A play (上演) of a scenario under a seed: the storm, then the calm, then the verdicts. The same scenario and seed are
+//! the same play to the byte.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::digest::Digest;
+use protocol::id::party::{PartyId, PartyKind};
+use protocol::machine::AskId;
+use protocol::primitives::{Real, Suite};
+use protocol::time::Span;
+use rand_core::Rng;
+
+use crate::guarantee::{self, Asked, Evidence, Verdict};
+use crate::oracle::Expected;
+use crate::scenario::{Goal, Scenario};
+use crate::seed::{below, pick, stream};
+use crate::society::{Query, Society};
+use crate::storm::{self, Count, Injected};
+use crate::world::{Delivery, Tamper, World};
+
+/// What came of a play.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Played {
+    /// Over everything that was sent and told, in order.
+    pub digest: Digest,
+    /// Simulated time.
+    pub passed: Span,
+    /// Turns of hosts and pieces of work.
+    pub events: u64,
+    /// Questions begun.
+    pub questions: u64,
+    /// Questions whose asker got an answer or a refusal with a receipt.
+    pub answered: u64,
+    /// Faults injected.
+    pub injected: Injected,
+    /// Every guarantee.
+    pub guarantees: Vec<Verdict>,
+    /// Every goal, and whether it was reached.
+    pub sometimes: Vec<(Goal, bool)>,
+}
+
+/// Why there was no play.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the world could not be made: {0}")]
+pub struct PlayError(String);
+
+/// How long hosts get to recover before the calm begins.
+const RECOVERY: Span = Span::from_s(120);
+
+/// Plays it, in full cryptography.
+///
+/// # Errors
+/// [`PlayError`] if a store does not open, or an insurer does not take its persons.
+pub fn play(scenario: &Scenario, seed: u64) -> Result<Played, PlayError> {
+    let society = Society::new(seed, &scenario.world);
+    let mut stage = Stage::set(&society, seed)?;
+    stage.storm(scenario)?;
+    stage.calm(*scenario.calm.questions.get_ref());
+    Ok(stage.end(scenario))
+}
+
+impl Played {
+    /// Whether every guarantee held and every goal was reached.
+    pub fn is_good(&self) -> bool {
+        self.guarantees.iter().all(|verdict| verdict.violations.is_empty())
+            && self.sometimes.iter().all(|(_goal, reached)| *reached)
+    }
+}
+
+/// A play under way.
+struct Stage<'s> {
+    society: &'s Society,
+    seed: u64,
+    world: World,
+    evidence: Evidence,
+    /// Where in the evidence each question stands that has not ended.
+    open: Vec<(AskId, usize)>,
+    count: Count,
+    watch: Watch,
+    dice: Box<dyn Rng>,
+}
+
+/// What could be read on the wire.
+#[derive(Clone, Debug, Default)]
+struct Watch(Arc<Mutex<(u64, Vec<PartyId>)>>);
+
+impl<'s> Stage<'s> {
+    fn set(society: &'s Society, seed: u64) -> Result<Self, PlayError> {
+        let failed = |error: String| PlayError(error);
+        let made = World::new(seed, &society.plan, Suite::XWing, Arc::new(Real));
+        let mut world = made.map_err(|error| failed(error.to_string()))?;
+        for (insurer, lines) in &society.imports {
+            match world.import(insurer, lines) {
+                Some(Ok(_lines)) => {}
+                other => return Err(failed(format!("{insurer} imported {other:?}"))),
+            }
+        }
+        let dice = Box::new(stream(seed, "play"));
+        Ok(Self {
+            society,
+            seed,
+            world,
+            evidence: Evidence::default(),
+            open: Vec::new(),
+            count: Count::default(),
+            watch: Watch::default(),
+            dice,
+        })
+    }
+
+    fn storm(&mut self, scenario: &Scenario) -> Result<(), PlayError> {
+        let faults = &scenario.storm.faults;
+        let befalls = storm::over_the_wire(self.seed, faults, &self.count);
+        self.world.tamper(Some(self.watch.over(self.society, befalls)));
+        let questions = *scenario.storm.questions.get_ref();
+        let crash_every = questions.checked_div(faults.crashes.saturating_add(1)).unwrap_or(0).max(1);
+        let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
+        for number in 1..=questions {
+            self.begin(false);
+            self.world.pass(Span::from_ms(below(&mut self.dice, scenario.storm.every_ms.get_ref().saturating_mul(2))));
+            if number % crash_every == 0 && number / crash_every <= faults.crashes {
+                let span = Span::from_s(below(&mut self.dice, most_s.saturating_add(1)));
+                self.crash(span)?;
+            }
+            self.gather();
+        }
+        self.world.tamper(Some(self.watch.over(self.society, still())));
+        self.world.run();
+        self.world.wait(RECOVERY);
+        self.gather();
+        Ok(())
+    }
+
+    fn calm(&mut self, questions: u64) {
+        for _question in 0..questions {
+            self.begin(true);
+            self.world.run();
+            self.gather();
+        }
+    }
+
+    fn begin(&mut self, in_calm: bool) {
+        let Some(query) = self.society.query(&mut self.dice) else { return };
+        let Query { asker, asking, person, kind } = &query;
+        let expected = self.society.oracle.foretell(asker, *asking, person, *kind);
+        let ask = self.world.begin_ask(asker, query.ask());
+        self.open.push((ask, self.evidence.asked.len()));
+        self.evidence.asked.push(Asked { query, expected, ending: None, is_orphaned: false, in_calm });
+    }
+
+    /// An insurer's machine loses its power amid whatever it does.
+    fn crash(&mut self, span: Span) -> Result<(), PlayError> {
+        self.gather();
+        let parties = self.world.parties();
+        let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
+        let Some(victim) = pick(&mut self.dice, &insurers) else { return Ok(()) };
+        for (_ask, at) in &self.open {
+            if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *victim) {
+                asked.is_orphaned = true;
+            }
+        }
+        self.count.crash();
+        self.world.crash_for(victim, span).map_err(|error| PlayError(format!("{victim} did not start again: {error}")))
+    }
+
+    /// Notes which questions ended, and every signed head.
+    fn gather(&mut self) {
+        for (ask, at) in core::mem::take(&mut self.open) {
+            match (self.world.ending(ask), self.evidence.asked.get_mut(at)) {
+                (Some(ending), Some(asked)) => asked.ending = Some(ending),
+                _ => self.open.push((ask, at)),
+            }
+        }
+        for party in self.world.parties() {
+            if let Some((size, root)) = self.world.root(&party) {
+                self.evidence.heads.push((party, size, root));
+            }
+        }
+    }
+
+    fn end(mut self, scenario: &Scenario) -> Played {
+        for party in self.world.parties() {
+            let leaves = self.world.leaves(&party);
+            self.evidence.ledgers.insert(party, leaves);
+        }
+        (self.evidence.frames, self.evidence.readable) = self.watch.lock().clone();
+        let reached = self.reached();
+        Played {
+            digest: self.world.trace(),
+            passed: self.world.passed(),
+            events: self.world.events(),
+            questions: u64::try_from(self.evidence.asked.len()).unwrap_or(u64::MAX),
+            answered: u64::try_from(self.evidence.asked.iter().filter_map(Asked::answer).count()).unwrap_or(u64::MAX),
+            injected: self.count.injected(),
+            guarantees: guarantee::ALL.iter().map(|guarantee| guarantee(&self.evidence)).collect(),
+            sometimes: scenario.sometimes.goals.iter().map(|goal| (*goal, reached.contains(goal))).collect(),
+        }
+    }
+
+    /// What happened at least once.
+    fn reached(&self) -> BTreeSet<Goal> {
+        let injected = self.count.injected();
+        let faults = [
+            (Goal::Dropped, injected.dropped),
+            (Goal::Delayed, injected.delayed),
+            (Goal::Duplicated, injected.duplicated),
+            (Goal::Corrupted, injected.corrupted),
+            (Goal::Crashed, injected.crashed),
+            (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
+        ];
+        let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
+        let outcomes = self.evidence.asked.iter().filter_map(|asked| match asked.outcome()? {
+            Expected::Refused => Some(Goal::Refused),
+            Expected::Shown { content: true, narrative: true, places: true } => Some(Goal::Answered),
+            Expected::Shown { places: false, .. } => Some(Goal::Protected),
+            Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),
+            Expected::Shown { .. } => None,
+        });
+        injected.chain(outcomes).collect()
+    }
+}
+
+impl Watch {
+    /// Reads along, before `befalls` does what it does.
+    fn over(&self, society: &Society, befalls: Tamper) -> Tamper {
+        let (watch, mut befalls) = (self.clone(), befalls);
+        let numbers: BTreeSet<Vec<u8>> = society.numbers().map(|number| number.as_bytes().to_vec()).collect();
+        Box::new(move |passage| {
+            let mut seen = watch.lock();
+            seen.0 = seen.0.saturating_add(1);
+            if passage.bytes.windows(10).any(|piece| piece.iter().all(u8::is_ascii_digit) && numbers.contains(piece)) {
+                seen.1.push(passage.from.clone());
+            }
+            drop(seen);
+            befalls(passage)
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, Vec<PartyId>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing befalls any frame.
+fn still() -> Tamper {
+    Box::new(|passage| vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }])
+}

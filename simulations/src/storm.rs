@@ -1,0 +1,105 @@
+//! The storm (嵐): what befalls frames on their way, by the shares of a scenario and the dice of a seed, counted.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::time::Span;
+use rand_core::Rng;
+
+use crate::scenario::{Faults, Share};
+use crate::seed::{below, stream};
+use crate::world::{Delivery, Passage, Tamper};
+
+/// How often each fault was injected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Injected {
+    /// Frames lost.
+    pub dropped: u64,
+    /// Frames late.
+    pub delayed: u64,
+    /// Frames that came twice.
+    pub duplicated: u64,
+    /// Frames with a flipped bit.
+    pub corrupted: u64,
+    /// Hosts that lost their power.
+    pub crashed: u64,
+}
+
+/// The counts of a storm that is under way.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<Mutex<Injected>>);
+
+impl Count {
+    /// What was injected so far.
+    pub fn injected(&self) -> Injected {
+        *self.lock()
+    }
+
+    /// One more host lost its power.
+    pub fn crash(&self) {
+        let mut injected = self.lock();
+        injected.crashed = injected.crashed.saturating_add(1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Injected> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Injected {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        [self.dropped, self.delayed, self.duplicated, self.corrupted, self.crashed].iter().sum()
+    }
+}
+
+/// What befalls each frame, under one seed.
+pub fn over_the_wire(seed: u64, faults: &Faults, count: &Count) -> Tamper {
+    let mut dice = stream(seed, "storm");
+    let per_million = |share: &Option<toml::Spanned<Share>>| {
+        share.as_ref().map_or(Share::NONE, |share| *share.get_ref()).per_million()
+    };
+    let drop_below = per_million(&faults.drop);
+    let delay_below = drop_below.saturating_add(per_million(&faults.delay));
+    let duplicate_below = delay_below.saturating_add(per_million(&faults.duplicate));
+    let corrupt_below = duplicate_below.saturating_add(per_million(&faults.corrupt));
+    let delay_max_ms = faults.delay_max_ms.as_ref().map_or(0, |most| *most.get_ref());
+    let count = count.clone();
+    Box::new(move |passage: &Passage| {
+        let mut injected = count.lock();
+        let whole = Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() };
+        let cast = below(&mut dice, 1_000_000);
+        if cast < drop_below {
+            injected.dropped = injected.dropped.saturating_add(1);
+            return Vec::new();
+        }
+        if cast < delay_below {
+            injected.delayed = injected.delayed.saturating_add(1);
+            return vec![Delivery { delay: Span::from_ms(late(&mut dice, delay_max_ms)), ..whole }];
+        }
+        if cast < duplicate_below {
+            injected.duplicated = injected.duplicated.saturating_add(1);
+            return vec![whole.clone(), whole];
+        }
+        if cast < corrupt_below {
+            injected.corrupted = injected.corrupted.saturating_add(1);
+            return vec![Delivery { bytes: flipped(passage.bytes.clone(), &mut dice), ..whole }];
+        }
+        vec![whole]
+    })
+}
+
+/// Mostly short, seldom long: the tail of real lines is heavy.
+fn late(dice: &mut dyn Rng, most_ms: u64) -> u64 {
+    let scale = below(dice, most_ms).saturating_add(1);
+    below(dice, scale).saturating_add(1)
+}
+
+fn flipped(bytes: Vec<u8>, dice: &mut dyn Rng) -> Vec<u8> {
+    let mut bytes = bytes;
+    let at = below(dice, u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    let bit = 1_u8 << below(dice, 8);
+    if let Some(byte) = usize::try_from(at).ok().and_then(|at| bytes.get_mut(at)) {
+        *byte ^= bit;
+    }
+    bytes
+}
