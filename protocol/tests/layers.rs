@@ -110,6 +110,19 @@ fn what_decides_names_neither_clock_nor_file_nor_thread_nor_hash_map() {
 }
 
 #[test]
+fn the_oracle_knows_ids_and_kinds_only_and_nothing_of_what_it_is_held_against() {
+    let sources = sources("../simulations/src");
+    let oracle = &sources["oracle.rs"];
+    let known = ["id::", "date::", "record::", "code::record_kind::"];
+    let used: Vec<_> = oracle.split("protocol::").skip(1).collect();
+    assert!(!used.is_empty());
+    for used in used {
+        assert!(known.iter().any(|known| used.starts_with(known)), "oracle.rs names protocol::{used:.40}");
+    }
+    assert!(modules_named(oracle).is_empty(), "oracle.rs names {:?} of its own crate", modules_named(oracle));
+}
+
+#[test]
 fn the_crate_stands_on_what_is_listed_and_on_nothing_that_touches_the_outside() {
     let tree = std::process::Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "-p", "protocol", "-e", "normal", "--prefix", "none"])

@@ -1,7 +1,7 @@
 //! A scenario (筋書): how large a world, what befalls it, what must have happened at least once. Read from a
 //! file that an auditor can read, too. Decides nothing of what is right.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 /// A scenario, checked.
@@ -86,7 +86,7 @@ pub struct Sometimes {
 }
 
 /// Something that must have happened at least once, or the run shows nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
     /// A question was answered with everything.

@@ -21,3 +21,4 @@ pub mod ask;
 pub mod doctor;
 pub mod demo;
 pub mod bench;
+pub mod simulate;

@@ -17,7 +17,7 @@ use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::rotation::{self, Owner, Step, Turned};
-use tools::{authority, credential, member, network};
+use tools::{authority, credential, member, network, simulate};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
 #[derive(Parser)]
@@ -76,6 +76,34 @@ enum Verb {
     /// 計測する
     #[command(subcommand)]
     Bench(BenchVerb),
+    /// 網全体を一つの種で模擬し、保証が破られないかを確かめる(監査者向け)
+    #[command(subcommand)]
+    Simulate(SimulateVerb),
+}
+
+#[derive(Subcommand)]
+enum SimulateVerb {
+    /// 備え付けの筋書を挙げる
+    List,
+    /// 筋書を一つの種で上演する。同じ筋書と種は、どの計算機でも一字違わぬ同じ上演になる
+    Run {
+        /// 備え付けの筋書の名前、または筋書ファイル
+        scenario: String,
+        /// 種
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// 筋書を多くの種で上演し、破られた保証を種とともに挙げる
+    Sweep {
+        /// 備え付けの筋書の名前、または筋書ファイル
+        scenario: String,
+        /// 種の範囲 (最初..最後の次)
+        #[arg(long, value_parser = tools::simulate::seeds)]
+        seeds: std::ops::Range<u64>,
+        /// 同時に上演する数
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
 }
 
 /// どのノードに話すか: --url と --token-file、または --config
@@ -538,7 +566,23 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
         Verb::Ask(args) => run_ask(args),
         Verb::Ledger(verb) => run_ledger(verb),
         Verb::Doctor { config } => Ok(tools::doctor::examine(&config, now)),
+        Verb::Simulate(verb) => run_simulate(verb),
         Verb::Run { .. } | Verb::Demo { .. } | Verb::Bench(_) => unreachable!("taken before"),
+    }
+}
+
+fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
+    match verb {
+        SimulateVerb::List => Ok(simulate::list()),
+        SimulateVerb::Run { scenario, seed } => simulate::run(&simulate::scenario(&scenario)?, seed),
+        SimulateVerb::Sweep { scenario, seeds, jobs } => {
+            let scenario = simulate::scenario(&scenario)?;
+            // Draws on standard error, and only if that is a terminal.
+            let bar = indicatif::ProgressBar::new(seeds.end.saturating_sub(seeds.start));
+            let report = simulate::sweep(&scenario, seeds, jobs, &|| bar.inc(1));
+            bar.finish_and_clear();
+            Ok(report)
+        }
     }
 }
 

@@ -1,0 +1,233 @@
+//! `tsunagi simulate`: plays scenarios in the simulator and says which guarantees were tried, how often, and whether
+//! each held. What is right is decided in the crate `simulations`; here it is started, counted and printed.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use simulations::play::{Played, play};
+use simulations::scenario::Scenario;
+
+use crate::files;
+use crate::message::{Code, Report, Trouble};
+
+/// The most seeds of one sweep.
+const SEEDS_MAX: u64 = 1_000_000;
+/// The most plays at the same time.
+const JOBS_MAX: usize = 64;
+
+/// The scenarios that come with the programme.
+pub fn list() -> Report {
+    let shipped = Scenario::shipped();
+    let text: Vec<_> = shipped.iter().map(|scenario| format!("{:<12} {}", scenario.name, scenario.japanese)).collect();
+    let data: Vec<_> =
+        shipped.iter().map(|scenario| json!({"name": scenario.name, "japanese": scenario.japanese})).collect();
+    Report::good(text.join("\n"), data.into())
+}
+
+/// The scenario of that name, or in that file.
+///
+/// # Errors
+/// [`Code::Usage`] for a name that is neither, [`Code::File`] or [`Code::Plan`] with the line for a file.
+pub fn scenario(named: &str) -> Result<Scenario, Trouble> {
+    let shipped = Scenario::shipped();
+    if let Some(known) = shipped.iter().find(|scenario| scenario.name == named) {
+        return Ok(known.clone());
+    }
+    let path = Path::new(named);
+    if !path.exists() {
+        let names: Vec<_> = shipped.iter().map(|scenario| scenario.name.as_str()).collect();
+        return Err(Trouble::new(Code::Usage, format!("筋書 {named} がありません。備え付け: {}", names.join(", "))));
+    }
+    Scenario::parse(&files::read_text(path)?).map_err(|error| Trouble::new(Code::Plan, format!("{named}: {error}")))
+}
+
+/// A range of seeds as "first..after the last".
+///
+/// # Errors
+/// A text if it is none, is empty or holds too many.
+pub fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let ends = text.split_once("..").and_then(|(first, end)| Some((first.parse().ok()?, end.parse().ok()?)));
+    match ends {
+        Some((first, end)) if first < end && end - first <= SEEDS_MAX => Ok(first..end),
+        _ => Err(format!("「最初..最後の次」と書いてください。例 0..100、多くとも {SEEDS_MAX} 個")),
+    }
+}
+
+/// Plays one seed.
+///
+/// # Errors
+/// [`Code::Plan`] if the world of the scenario cannot be made.
+pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, Trouble> {
+    let began = Instant::now();
+    let played = play(scenario, seed).map_err(|error| Trouble::new(Code::Plan, error))?;
+    let wall_s = began.elapsed().as_secs_f64();
+    Ok(Report {
+        text: told(scenario, seed, &played),
+        data: data(scenario, seed, &played, wall_s),
+        good: played.is_good(),
+    })
+}
+
+/// Plays every seed, `jobs` at a time; a play that panics is reported like one that fails.
+pub fn sweep(scenario: &Scenario, seeds: Range<u64>, jobs: usize, tick: &(dyn Fn() + Sync)) -> Report {
+    let began = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let sums = Mutex::new(Sums::default());
+    std::thread::scope(|scope| {
+        for _job in 0..jobs.clamp(1, JOBS_MAX) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed)));
+                    if let Ok(mut sums) = sums.lock() {
+                        sums.take(seed, played.map_err(|panic| said(panic.as_ref())));
+                    }
+                    tick();
+                }
+            });
+        }
+    });
+    let mut sums = sums.into_inner().unwrap_or_default();
+    sums.failed.sort_unstable();
+    let wall_s = began.elapsed().as_secs_f64();
+    sums.report(scenario, &seeds, wall_s)
+}
+
+/// What a sweep adds up.
+#[derive(Default)]
+struct Sums {
+    worlds: u64,
+    questions: u64,
+    answered: u64,
+    injected: u64,
+    failed: Vec<(u64, String)>,
+}
+
+impl Sums {
+    fn take<E: core::fmt::Display>(&mut self, seed: u64, played: Result<Result<Played, E>, String>) {
+        self.worlds = self.worlds.saturating_add(1);
+        match played {
+            Ok(Ok(played)) => {
+                self.questions = self.questions.saturating_add(played.questions);
+                self.answered = self.answered.saturating_add(played.answered);
+                self.injected = self.injected.saturating_add(played.injected.total());
+                let broken = played.guarantees.iter().filter(|verdict| !verdict.violations.is_empty());
+                self.failed.extend(broken.map(|verdict| (seed, verdict.name.to_owned())));
+            }
+            Ok(Err(error)) => self.failed.push((seed, error.to_string())),
+            Err(panic) => self.failed.push((seed, format!("panic: {panic}"))),
+        }
+    }
+
+    fn report(&self, scenario: &Scenario, seeds: &Range<u64>, wall_s: f64) -> Report {
+        let mut text = format!(
+            "筋書 {} の種 {}..{}: 世界 {}、照会 {}、応答 {}、注入した障害 {}、{wall_s:.1} 秒",
+            scenario.name, seeds.start, seeds.end, self.worlds, self.questions, self.answered, self.injected
+        );
+        let verdict = if self.failed.is_empty() {
+            "\nすべての保証が保たれました"
+        } else {
+            "\n破られた保証があります:"
+        };
+        text.push_str(verdict);
+        for (seed, what) in &self.failed {
+            let _written = write!(text, "\n  種 {seed}: {what}(tsunagi simulate run {} --seed {seed})", scenario.name);
+        }
+        let failed: Vec<_> = self.failed.iter().map(|(seed, what)| json!({"seed": seed, "what": what})).collect();
+        let data = json!({ "ok": self.failed.is_empty(), "scenario": scenario.name, "seeds": [seeds.start, seeds.end],
+            "worlds": self.worlds, "questions": self.questions, "answered": self.answered, "faults": self.injected,
+            "wall_s": wall_s, "failed": failed });
+        Report { text, data, good: self.failed.is_empty() }
+    }
+}
+
+fn told(scenario: &Scenario, seed: u64, played: &Played) -> String {
+    let mut text = format!(
+        "筋書 {}({})、種 {seed}、痕跡 {}\n模擬時間 {} 秒、出来事 {}、照会 {}、応答 {}、障害: 紛失 {} 遅延 {} 重複 {} 破損 {} 停電 {}",
+        scenario.name,
+        scenario.japanese,
+        hex(&played.digest),
+        played.passed.ms() / 1000,
+        played.events,
+        played.questions,
+        played.answered,
+        played.injected.dropped,
+        played.injected.delayed,
+        played.injected.duplicated,
+        played.injected.corrupted,
+        played.injected.crashed
+    );
+    for verdict in &played.guarantees {
+        let mark = if verdict.violations.is_empty() { "可" } else { "否" };
+        let _written = write!(text, "\n{mark} {}({} 回確認)", verdict.name, verdict.evaluated);
+        for violation in &verdict.violations {
+            let _written = write!(text, "\n    {violation}");
+        }
+    }
+    for (goal, _reached) in played.sometimes.iter().filter(|(_goal, reached)| !reached) {
+        let _written = write!(text, "\n否 一度も起きなかったこと: {}", json!(goal));
+    }
+    text
+}
+
+fn data(scenario: &Scenario, seed: u64, played: &Played, wall_s: f64) -> Value {
+    let guarantees: Vec<_> = played
+        .guarantees
+        .iter()
+        .map(|verdict| json!({"name": verdict.name, "evaluated": verdict.evaluated, "violations": verdict.violations}))
+        .collect();
+    let sometimes: Vec<_> =
+        played.sometimes.iter().map(|(goal, reached)| json!({"name": goal, "reached": reached})).collect();
+    json!({ "ok": played.is_good(), "scenario": scenario.name, "seed": seed, "digest": hex(&played.digest),
+        "simulated_s": played.passed.ms() / 1000, "wall_s": wall_s, "events": played.events,
+        "questions": played.questions, "answered": played.answered,
+        "faults": { "dropped": played.injected.dropped, "delayed": played.injected.delayed,
+            "duplicated": played.injected.duplicated, "corrupted": played.injected.corrupted,
+            "crashed": played.injected.crashed },
+        "guarantees": guarantees, "sometimes": sometimes })
+}
+
+fn hex(digest: &protocol::digest::Digest) -> String {
+    digest.as_bytes().iter().fold(String::new(), |mut text, byte| {
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_seeds_is_two_numbers_the_first_below_the_second() {
+        assert_eq!(seeds("3..5"), Ok(3..5));
+        for wrong in ["", "3", "5..3", "3..3", "a..b", "0..1000001"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_play_that_panics_is_reported_with_its_seed_and_loses_no_other() {
+        let mut sums = Sums::default();
+        sums.take::<String>(7, Err("out of ink".to_owned()));
+        sums.take::<String>(8, Ok(Err("no stage".to_owned())));
+        let report = sums.report(&scenario("calm").unwrap(), &(7..9), 0.0);
+        assert!(!report.good);
+        assert!(report.text.contains("種 7: panic: out of ink") && report.text.contains("種 8: no stage"));
+    }
+}
