@@ -24,6 +24,8 @@ pub struct Evidence {
     pub ledgers: BTreeMap<PartyId, Vec<Leaf>>,
     /// Every head that was seen signed: size and root.
     pub heads: Vec<(PartyId, u64, Digest)>,
+    /// Every restart after a loss of power, and why it failed if it did.
+    pub restarts: Vec<(PartyId, Option<String>)>,
     /// Frames that passed.
     pub frames: u64,
     /// Frames in which a number of somebody's card could be read, each with who sent it.
@@ -57,13 +59,14 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 7] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 8] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
     every_answer_stands_in_both_ledgers,
     no_two_answers_share_a_leaf,
     every_signed_head_is_a_beginning_of_the_ledger,
+    whoever_lost_power_starts_again,
     no_frame_shows_whom_it_is_about,
 ];
 
@@ -156,6 +159,12 @@ fn every_signed_head_is_a_beginning_of_the_ledger(evidence: &Evidence) -> Verdic
         let first = usize::try_from(*size).ok().and_then(|size| leaves.get(..size));
         let is_beginning = first.is_some_and(|first| root_of(first) == *root);
         (!is_beginning).then(|| format!("{party} once signed another ledger of {size} leaves"))
+    })
+}
+
+fn whoever_lost_power_starts_again(evidence: &Evidence) -> Verdict {
+    judge("whoever_lost_power_starts_again", evidence.restarts.iter(), |(party, failure)| {
+        failure.as_ref().map(|failure| format!("{party}: {failure}"))
     })
 }
 

@@ -55,7 +55,7 @@ const RECOVERY: Span = Span::from_s(120);
 pub fn play(scenario: &Scenario, seed: u64) -> Result<Played, PlayError> {
     let society = Society::new(seed, &scenario.world);
     let mut stage = Stage::set(&society, seed)?;
-    stage.storm(scenario)?;
+    stage.storm(scenario);
     stage.calm(*scenario.calm.questions.get_ref());
     Ok(stage.end(scenario))
 }
@@ -109,7 +109,7 @@ impl<'s> Stage<'s> {
         })
     }
 
-    fn storm(&mut self, scenario: &Scenario) -> Result<(), PlayError> {
+    fn storm(&mut self, scenario: &Scenario) {
         let faults = &scenario.storm.faults;
         let befalls = storm::over_the_wire(self.seed, faults, &self.count);
         self.world.tamper(Some(self.watch.over(self.society, befalls)));
@@ -121,7 +121,7 @@ impl<'s> Stage<'s> {
             self.world.pass(Span::from_ms(below(&mut self.dice, scenario.storm.every_ms.get_ref().saturating_mul(2))));
             if number % crash_every == 0 && number / crash_every <= faults.crashes {
                 let span = Span::from_s(below(&mut self.dice, most_s.saturating_add(1)));
-                self.crash(span)?;
+                self.crash(span);
             }
             self.gather();
         }
@@ -129,7 +129,6 @@ impl<'s> Stage<'s> {
         self.world.run();
         self.world.wait(RECOVERY);
         self.gather();
-        Ok(())
     }
 
     fn calm(&mut self, questions: u64) {
@@ -150,18 +149,19 @@ impl<'s> Stage<'s> {
     }
 
     /// An insurer's machine loses its power amid whatever it does.
-    fn crash(&mut self, span: Span) -> Result<(), PlayError> {
+    fn crash(&mut self, span: Span) {
         self.gather();
         let parties = self.world.parties();
         let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
-        let Some(victim) = pick(&mut self.dice, &insurers) else { return Ok(()) };
+        let Some(victim) = pick(&mut self.dice, &insurers) else { return };
         for (_ask, at) in &self.open {
             if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *victim) {
                 asked.is_orphaned = true;
             }
         }
         self.count.crash();
-        self.world.crash_for(victim, span).map_err(|error| PlayError(format!("{victim} did not start again: {error}")))
+        let failure = self.world.crash_for(victim, span).err().map(|error| error.to_string());
+        self.evidence.restarts.push((victim.clone(), failure));
     }
 
     /// Notes which questions ended, and every signed head.
