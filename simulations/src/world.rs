@@ -500,12 +500,28 @@ impl World {
         for wire in cut {
             if let Some((a, b)) = self.wires.remove(&wire) {
                 let other = if a == *party { b } else { a };
-                self.push(WIRE_MS, &other, Input::Closed { connection: wire });
+                self.part(wire, &other);
             }
         }
         self.queue.retain(|_at, (to, _input)| to != party);
         self.by_peer.retain(|_peer, owner| owner != party);
         Some(place)
+    }
+
+    /// The other end hears that a wire is gone, or, if it was not open there yet, that nobody is there: what was
+    /// never opened is not closed.
+    fn part(&mut self, wire: u64, other: &PartyId) {
+        let is_opening = |to: &PartyId, input: &Input| {
+            to == other && matches!(input, Input::Opened { connection, .. } if *connection == wire)
+        };
+        let opening = self.queue.iter().find(|(_at, (to, input))| is_opening(to, input)).map(|(at, _input)| *at);
+        match opening.and_then(|at| self.queue.remove(&at)) {
+            Some((_to, Input::Opened { peer, outbound: true, .. })) => {
+                self.push(WIRE_MS, other, Input::Unreachable { peer });
+            }
+            Some(_) => {}
+            None => self.push(WIRE_MS, other, Input::Closed { connection: wire }),
+        }
     }
 
     /// A member signs its statement anew; an office or hospital is given a credential anew.

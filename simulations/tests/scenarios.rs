@@ -20,3 +20,16 @@ fn every_shipped_scenario_keeps_every_guarantee_and_one_seed_is_one_run() {
     }
     assert_eq!(tried.len(), guarantee::ALL.len(), "only these were ever tried: {tried:?}");
 }
+
+/// Seeds that once found something, in the network or in the simulator itself.
+const FINDERS: [(&str, u64); 2] = [("lossy", 1), ("earthquake", 556)];
+
+#[test]
+fn the_seeds_that_once_found_something_hold() {
+    let shipped = Scenario::shipped();
+    for (name, seed) in FINDERS {
+        let scenario = shipped.iter().find(|scenario| scenario.name == name).unwrap();
+        let played = play(scenario, seed).unwrap();
+        assert!(played.is_good(), "{name} {seed}: {played:#?}");
+    }
+}
