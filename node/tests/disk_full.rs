@@ -28,6 +28,8 @@ const SIZE: u64 = 48 << 20;
 /// What is left free beside the ballast in each round, in bytes: the disk is full at another write each time.
 const ROOMS: [u64; 8] = [0, 4_096, 8_192, 12_288, 20_480, 32_768, 73_728, 131_072];
 const COMMITS_MAX: u64 = 5_000;
+/// How often filling up is tried.
+const FILLINGS_MAX: usize = 1_000;
 /// What is set aside, in bytes.
 const RESERVE: u64 = 8 << 20;
 
@@ -143,10 +145,12 @@ fn go_on_until_it_fails(store: &mut Store) -> (u64, StoreError) {
 /// Leaves only `room` bytes free.
 fn fill_up(ballast: &Path, store: &Store, room: u64) {
     let file = OpenOptions::new().create_new(true).write(true).open(ballast).unwrap();
-    let free = store.room().unwrap();
-    if let Some(len) = free.checked_sub(room).filter(|len| *len > 0) {
-        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, len).unwrap();
-    }
+    // The index has a thread of its own, which may write between the look and the filling.
+    let fill = || {
+        let len = store.room().unwrap().saturating_sub(room);
+        len == 0 || rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, len).is_ok()
+    };
+    assert!((0..FILLINGS_MAX).any(|_filling| fill()), "the disk was never still while it was filled");
     assert!(store.room().unwrap() <= room);
 }
 

@@ -53,10 +53,11 @@ pub fn ask(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
     let load = Load::new(choice.concurrency, choice.rate, target.questions());
     talk("慣らし運転");
     load.run(&asker, WARM_UP)?;
-    let before = (asker::cpu_of_self()?, target.cpu()?, target.figures()?);
     talk("計測");
-    let span = Duration::from_secs(choice.seconds);
-    let (measured, steps) = primitives::beside(choice.suite, || load.run(&asker, span))?;
+    let ((before, measured), steps) = primitives::beside(choice.suite, || {
+        let before = (asker::cpu_of_self()?, target.cpu()?, target.figures()?);
+        Ok((before, load.run(&asker, Duration::from_secs(choice.seconds))?))
+    })?;
     let after = (asker::cpu_of_self()?, target.cpu()?, target.figures()?);
     let questions = measured.answered.max(1);
     let per_question = |cpu: f64| cpu / as_f64(questions);
