@@ -114,12 +114,13 @@ impl<'s> Stage<'s> {
         let befalls = storm::over_the_wire(self.seed, faults, &self.count);
         self.world.tamper(Some(self.watch.over(self.society, befalls)));
         let questions = *scenario.storm.questions.get_ref();
-        let crash_every = questions.checked_div(faults.crashes.saturating_add(1)).unwrap_or(0).max(1);
+        let crashes = faults.crashes.as_ref().map_or(0, |crashes| *crashes.get_ref());
+        let crash_every = questions.checked_div(crashes.saturating_add(1)).unwrap_or(0).max(1);
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
             self.begin(false);
             self.world.pass(Span::from_ms(below(&mut self.dice, scenario.storm.every_ms.get_ref().saturating_mul(2))));
-            if number % crash_every == 0 && number / crash_every <= faults.crashes {
+            if number % crash_every == 0 && number / crash_every <= crashes {
                 let span = Span::from_s(below(&mut self.dice, most_s.saturating_add(1)));
                 self.crash(span);
             }

@@ -63,8 +63,9 @@ pub struct Faults {
     pub duplicate: Option<Spanned<Share>>,
     /// Frames with one flipped bit.
     pub corrupt: Option<Spanned<Share>>,
-    /// How often an insurer's machine loses its power, and on its disk what was not synced.
-    pub crashes: u64,
+    /// How often an insurer's machine loses its power, and on its disk what was not synced; each time after another
+    /// question.
+    pub crashes: Option<Spanned<u64>>,
     /// The longest it is without power, in seconds.
     pub crash_max_s: Option<Spanned<u64>>,
 }
@@ -174,6 +175,9 @@ impl Scenario {
         ] {
             within(text, count, most)?;
         }
+        if let Some(crashes) = &self.storm.faults.crashes {
+            within(text, crashes, *self.storm.questions.get_ref())?;
+        }
         self.storm.faults.check(text)
     }
 }
@@ -194,7 +198,7 @@ impl Faults {
             (None, None) => {}
         }
         match &self.crash_max_s {
-            Some(most) if self.crashes == 0 => Err(fault(text, most, "crash_max_s without crashes")),
+            Some(most) if self.crashes.is_none() => Err(fault(text, most, "crash_max_s without crashes")),
             Some(most) => within(text, most, 86_400),
             None => Ok(()),
         }
@@ -273,6 +277,7 @@ mod tests {
             ("insurers = 2", "insurers = 0", 6, "not from 1 to 40"),
             ("delay_max_ms = 4000", "", 17, "needs delay_max_ms"),
             ("delay_max_ms = 4000", "delay_max_ms = 4000\ncrash_max_s = 3", 19, "without crashes"),
+            ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
         ];
         for (from, to, line, reason) in cases {

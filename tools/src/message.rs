@@ -14,6 +14,8 @@ pub enum Code {
     Malformed,
     /// The plan breaks a rule.
     Plan,
+    /// A scenario breaks a rule.
+    Scenario,
     /// A roster is not the next of the chain, or not signed by enough.
     Roster,
     /// The issuer may not or will not issue this.
@@ -71,6 +73,7 @@ impl Code {
             Self::Usage => "T0001",
             Self::Malformed => "T0101",
             Self::Plan => "T0102",
+            Self::Scenario => "T0103",
             Self::Roster => "T0201",
             Self::Issue => "T0202",
             Self::Possession => "T0203",
@@ -94,7 +97,7 @@ impl Code {
             Self::Usage => 2,
             Self::Roster | Self::Issue | Self::Possession | Self::Refused => 1,
             Self::Named | Self::Unissued | Self::Kind | Self::Quorum => 1,
-            Self::Malformed | Self::Plan => 65,
+            Self::Malformed | Self::Plan | Self::Scenario => 65,
             Self::Unreachable | Self::Absent => 69,
             Self::File | Self::Exists | Self::Keys => 74,
             Self::Config => 78,
@@ -107,6 +110,7 @@ impl Code {
             Self::Usage => ("引数の組み合わせが正しくありません", "--help を確認してください"),
             Self::Malformed => ("データの形式が正しくありません", "ファイルの取り違えや破損がないか確認してください"),
             Self::Plan => ("計画ファイルに誤りがあります", "該当箇所を直してください"),
+            Self::Scenario => ("筋書に誤りがあります", "示された行を直してください"),
             Self::Roster => ("名簿が正しい連鎖になっていません", "運営主体に確認してください"),
             Self::Issue => ("資格証を発行できません", "発行者の権限と登録状況を確認してください"),
             Self::Possession => ("鍵の所持を確認できません", "申込者に作り直しを依頼してください"),
@@ -183,10 +187,11 @@ mod tests {
         assert_eq!(moment(Timestamp::from_unix_ms(1_556_636_401_000)), "令和元年5月1日 00:00:01");
     }
 
-    const ALL: [Code; 17] = [
+    const ALL: [Code; 18] = [
         Code::Usage,
         Code::Malformed,
         Code::Plan,
+        Code::Scenario,
         Code::Roster,
         Code::Issue,
         Code::Possession,

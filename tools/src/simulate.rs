@@ -33,7 +33,7 @@ pub fn list() -> Report {
 /// The scenario of that name, or in that file.
 ///
 /// # Errors
-/// [`Code::Usage`] for a name that is neither, [`Code::File`] or [`Code::Plan`] with the line for a file.
+/// [`Code::Usage`] for a name that is neither, [`Code::File`] or [`Code::Scenario`] with the line for a file.
 pub fn scenario(named: &str) -> Result<Scenario, Trouble> {
     let shipped = Scenario::shipped();
     if let Some(known) = shipped.iter().find(|scenario| scenario.name == named) {
@@ -44,7 +44,7 @@ pub fn scenario(named: &str) -> Result<Scenario, Trouble> {
         let names: Vec<_> = shipped.iter().map(|scenario| scenario.name.as_str()).collect();
         return Err(Trouble::new(Code::Usage, format!("筋書 {named} がありません。備え付け: {}", names.join(", "))));
     }
-    Scenario::parse(&files::read_text(path)?).map_err(|error| Trouble::new(Code::Plan, format!("{named}: {error}")))
+    Scenario::parse(&files::read_text(path)?).map_err(|error| Trouble::new(Code::Scenario, format!("{named}: {error}")))
 }
 
 /// A range of seeds as "first..after the last".
@@ -62,10 +62,10 @@ pub fn seeds(text: &str) -> Result<Range<u64>, String> {
 /// Plays one seed.
 ///
 /// # Errors
-/// [`Code::Plan`] if the world of the scenario cannot be made.
+/// [`Code::Scenario`] if the world of the scenario cannot be made.
 pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, Trouble> {
     let began = Instant::now();
-    let played = play(scenario, seed).map_err(|error| Trouble::new(Code::Plan, error))?;
+    let played = play(scenario, seed).map_err(|error| Trouble::new(Code::Scenario, error))?;
     let wall_s = began.elapsed().as_secs_f64();
     Ok(Report {
         text: told(scenario, seed, &played),
