@@ -22,6 +22,8 @@ pub struct Evidence {
     pub asked: Vec<Asked>,
     /// The leaves of every ledger at the end.
     pub ledgers: BTreeMap<PartyId, Vec<Leaf>>,
+    /// Every request that was answered, as the ledger of whoever answered has it: who, which request, which leaf.
+    pub answered: Vec<(PartyId, Digest, u64)>,
     /// Every head that was seen signed: size and root.
     pub heads: Vec<(PartyId, u64, Digest)>,
     /// Every restart after a loss of power, and why it failed if it did.
@@ -59,12 +61,13 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 8] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 9] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
     every_answer_stands_in_both_ledgers,
     no_two_answers_share_a_leaf,
+    no_request_is_answered_under_two_leaves,
     every_signed_head_is_a_beginning_of_the_ledger,
     whoever_lost_power_starts_again,
     no_frame_shows_whom_it_is_about,
@@ -150,6 +153,14 @@ fn no_two_answers_share_a_leaf(evidence: &Evidence) -> Verdict {
     judge("no_two_answers_share_a_leaf", answers, |answer| {
         (!seen.insert((answer.responder.clone(), answer.leaf)))
             .then(|| format!("leaf {} of {} twice", answer.leaf, answer.responder))
+    })
+}
+
+fn no_request_is_answered_under_two_leaves(evidence: &Evidence) -> Verdict {
+    let mut first = BTreeMap::new();
+    judge("no_request_is_answered_under_two_leaves", evidence.answered.iter(), |(party, request, leaf)| {
+        let earlier = first.insert((party, request), leaf)?;
+        Some(format!("{party} answered one request under its leaves {earlier} and {leaf}"))
     })
 }
 

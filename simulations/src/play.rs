@@ -183,6 +183,10 @@ impl<'s> Stage<'s> {
     fn end(mut self, scenario: &Scenario) -> Played {
         for party in self.world.parties() {
             let leaves = self.world.leaves(&party);
+            for asker in self.world.parties() {
+                let answered = self.world.answered(&party, &asker).into_iter();
+                self.evidence.answered.extend(answered.map(|(request, leaf)| (party.clone(), request, leaf)));
+            }
             self.evidence.ledgers.insert(party, leaves);
         }
         (self.evidence.frames, self.evidence.readable) = self.watch.lock().clone();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use protocol::access_log;
 use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::digest::Digest;
@@ -319,6 +320,16 @@ impl World {
             let leaves = batch.epoch_begins()..batch.ledger_size();
             leaves.filter_map(|leaf| batch.leaf(leaf).ok()).map(|(leaf, _place)| leaf).collect()
         })
+    }
+
+    /// The requests of `asker` that a host answered, each with its leaf in the open epoch.
+    pub fn answered(&self, party: &PartyId, asker: &PartyId) -> Vec<(Digest, u64)> {
+        let from = (Timestamp::from_unix_ms(0), 0);
+        let touched =
+            self.look(party, |batch| access_log::of_party(batch, asker, from, usize::MAX).unwrap_or_default());
+        let details = touched.into_iter().filter_map(|touched| Some((touched.detail?, touched.leaf)));
+        let answered = details.filter(|(detail, _leaf)| detail.decision.refusal.is_none());
+        answered.map(|(detail, leaf)| (detail.request, leaf)).collect()
     }
 
     /// What a host noted in its ledger of its own accord, through all epochs.
