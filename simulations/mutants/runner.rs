@@ -1,5 +1,5 @@
 //! Plants defects (変異) and asks whether the guarantees notice. Each `NAME.patch` beside this file is applied to a copy
-//! of the sources, built, and played until the guarantee that it names returns a violation of its own: a panic, a failed
+//! of the sources, built, and played (`player.rs`) until the guarantee that it names returns a violation of its own: a panic, a failed
 //! build or another guarantee does not count. The sources it copies are never touched.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that people and CI read")]
@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::{Value, json};
-use simulations::play::play;
-use simulations::scenario::Scenario;
 
 /// A planted defect, as its file says.
 struct Mutant {
@@ -45,20 +42,13 @@ enum Stop {
 
 /// What a copy of the sources consists of.
 const SOURCES: [&str; 6] = ["Cargo.toml", "Cargo.lock", "protocol", "simulations", "node", "tools"];
-/// The argument under which a mutated runner plays.
-const PLAY: &str = "--play";
+/// The program that plays with the defect in it. Not this one: it would take its own place.
+const PLAYER: &str = "mutant";
 const USAGE: &str = "mutants [--json] [--check] [NAME ...]: --check only looks whether every patch still applies";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let done = match arguments.split_first() {
-        Some((first, rest)) if first == PLAY => seeds_needed(rest).map(|seeds| {
-            println!("{}", json!({ "seeds_needed": seeds }));
-            true
-        }),
-        _ => run(&arguments),
-    };
-    match done {
+    match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(stop) => {
@@ -90,11 +80,13 @@ fn run(arguments: &[String]) -> Result<bool, Stop> {
     let mut results = Vec::new();
     for mutant in mutants.iter().filter(|mutant| names.is_empty() || names.contains(&&mutant.name)) {
         bench.plant(mutant)?;
-        let seeds = bench.caught(mutant)?;
-        let told = match seeds {
-            Some(seeds) => format!("caught by {} after {seeds} of {} seeds", mutant.guarantee, mutant.seeds),
-            None => format!("NOT CAUGHT by {} in {} seeds of {}", mutant.guarantee, mutant.seeds, mutant.scenario),
+        let caught = bench.caught(mutant);
+        let told = match &caught {
+            Ok(Some(seeds)) => format!("caught by {} after {seeds} of {} seeds", mutant.guarantee, mutant.seeds),
+            Ok(None) => format!("NOT CAUGHT by {} in {} seeds of {}", mutant.guarantee, mutant.seeds, mutant.scenario),
+            Err(stop) => format!("NOT CAUGHT: {stop}"),
         };
+        let seeds = caught.ok().flatten();
         eprintln!("{:<28} {told}: {}", mutant.name, mutant.breaks);
         let caught_by = seeds.map(|_seeds| &mutant.guarantee);
         results.push(json!({"name": mutant.name, "caught_by": caught_by, "seeds_needed": seeds}));
@@ -103,20 +95,6 @@ fn run(arguments: &[String]) -> Result<bool, Stop> {
         println!("{}", Value::from(results.clone()));
     }
     Ok(results.iter().all(|result| !result["caught_by"].is_null()))
-}
-
-/// Plays seeds 1, 2, … until the named guarantee returns a violation; how many that took.
-fn seeds_needed(arguments: &[String]) -> Result<Option<u64>, Stop> {
-    let [scenario, guarantee, seeds] = arguments else { return Err(Stop::Usage(USAGE)) };
-    let shipped = Scenario::shipped();
-    let scenario = shipped.iter().find(|known| known.name == *scenario);
-    let (Some(scenario), Ok(seeds)) = (scenario, seeds.parse::<u64>()) else { return Err(Stop::Usage(USAGE)) };
-    let is_broken = |seed: u64| {
-        let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed)));
-        let Ok(Ok(played)) = played else { return false };
-        played.guarantees.iter().any(|verdict| verdict.name == guarantee && !verdict.violations.is_empty())
-    };
-    Ok((1..=seeds).find(|seed| is_broken(*seed)))
 }
 
 /// Where mutants are made.
@@ -180,12 +158,12 @@ impl Bench {
     fn caught(&self, mutant: &Mutant) -> Result<Option<u64>, Stop> {
         let failed = |said: String| Stop::Build(mutant.name.clone(), said);
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        build.args(["build", "--release", "--workspace", "--features", "simulations/mutants", "--bin", "mutants"]);
+        build.args(["build", "--release", "--workspace", "--features", "simulations/mutants", "--bin", PLAYER]);
         build.current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.target);
         said(&mut build).map_err(failed)?;
-        let mut play = Command::new(self.target.join("release/mutants"));
+        let mut play = Command::new(self.target.join("release").join(PLAYER));
         let seeds = mutant.seeds.to_string();
-        let told = said(play.args([PLAY, &mutant.scenario, &mutant.guarantee, &seeds])).map_err(failed)?;
+        let told = said(play.args([&mutant.scenario, &mutant.guarantee, &seeds])).map_err(failed)?;
         let told: Value = serde_json::from_str(&told).map_err(|error| failed(format!("it said {told:?}: {error}")))?;
         Ok(told["seeds_needed"].as_u64())
     }

@@ -78,6 +78,13 @@ pub struct Plan {
     pub holders: Vec<(PartyId, Vec<ServiceKind>)>,
 }
 
+impl Plan {
+    /// Everybody with a host.
+    pub fn parties(&self) -> impl Iterator<Item = &PartyId> {
+        self.members.iter().chain(self.holders.iter().map(|(party, _services)| party))
+    }
+}
+
 /// Who issues, and for whom.
 const ISSUERS: [(&str, PartyKind); 2] = [("issuer:1", PartyKind::Office), ("issuer:2", PartyKind::Hospital)];
 /// How long a founded network's signed objects hold.

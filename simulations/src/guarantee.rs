@@ -82,6 +82,16 @@ impl Asked {
         }
     }
 
+    /// The answer, if it decides: whoever is told to come later, by a fault over there or by a clock, was told nothing
+    /// of what may be seen.
+    pub fn decision(&self) -> Option<&Answered> {
+        let is_put_off =
+            |told: &Told| matches!(told, Told::NotFresh | Told::Fault | Told::OverBudget | Told::Unwitnessed);
+        let is_decided =
+            |answered: &&Answered| !matches!(&answered.outcome, Outcome::Refused(told) if is_put_off(told));
+        self.answer().filter(is_decided)
+    }
+
     /// What of the record was shown, as the oracle would say it; none if something else came.
     pub fn outcome(&self) -> Option<Expected> {
         match &self.answer()?.outcome {
@@ -104,7 +114,7 @@ impl Asked {
 }
 
 fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
-    let answers = evidence.asked.iter().filter(|asked| asked.answer().is_some());
+    let answers = evidence.asked.iter().filter(|asked| asked.decision().is_some());
     judge("every_outcome_is_the_one_foretold", answers, |asked| {
         (asked.outcome() != Some(asked.expected)).then(|| {
             format!(
@@ -129,7 +139,7 @@ fn every_question_ends(evidence: &Evidence) -> Verdict {
 fn after_the_storm_every_question_is_answered(evidence: &Evidence) -> Verdict {
     let asked = evidence.asked.iter().filter(|asked| asked.in_calm);
     judge("after_the_storm_every_question_is_answered", asked, |asked| {
-        asked.answer().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
+        asked.decision().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
     })
 }
 

@@ -6,18 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
 use protocol::id::party::{PartyId, PartyKind};
-use protocol::machine::AskId;
+use protocol::machine::{AskId, Ending, Failure};
 use protocol::primitives::{Real, Suite};
 use protocol::time::Span;
 use rand_core::Rng;
+use toml::Spanned;
 
 use crate::guarantee::{self, Asked, Evidence, Verdict};
 use crate::oracle::Expected;
-use crate::scenario::{Goal, Scenario};
+use crate::scenario::{Goal, Ill, Scenario, Spell};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
-use crate::world::{Delivery, Tamper, World};
+use crate::world::{Delivery, Parting, Tamper, World};
 
 /// What came of a play.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +119,7 @@ impl<'s> Stage<'s> {
         let crash_every = questions.checked_div(crashes.saturating_add(1)).unwrap_or(0).max(1);
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
+            self.change(&scenario.storm.spells, number);
             self.begin(false);
             self.world.pass(Span::from_ms(below(&mut self.dice, scenario.storm.every_ms.get_ref().saturating_mul(2))));
             if number % crash_every == 0 && number / crash_every <= crashes {
@@ -126,6 +128,7 @@ impl<'s> Stage<'s> {
             }
             self.gather();
         }
+        self.change(&scenario.storm.spells, questions.saturating_add(1));
         self.world.tamper(Some(self.watch.over(self.society, still())));
         self.world.run();
         self.world.wait(RECOVERY);
@@ -146,20 +149,74 @@ impl<'s> Stage<'s> {
         let expected = self.society.oracle.foretell(asker, *asking, person, *kind);
         let ask = self.world.begin_ask(asker, query.ask());
         self.open.push((ask, self.evidence.asked.len()));
-        self.evidence.asked.push(Asked { query, expected, ending: None, is_orphaned: false, in_calm });
+        let is_orphaned = !self.world.parties().contains(&query.asker);
+        self.evidence.asked.push(Asked { query, expected, ending: None, is_orphaned, in_calm });
+    }
+
+    /// Ends what ends before this question, and begins what begins.
+    fn change(&mut self, spells: &[Spanned<Spell>], number: u64) {
+        let spells = || spells.iter().map(Spanned::get_ref);
+        for spell in spells().filter(|spell| spell.until_question() == number) {
+            for party in self.befallen(spell) {
+                match spell.what {
+                    Ill::Stopped => {
+                        let failure = self.world.wake(&party).err().map(|error| error.to_string());
+                        self.evidence.restarts.push((party, failure));
+                    }
+                    Ill::Clock => self.world.set_clock(&party, 0),
+                    Ill::CutOff | Ill::Mute => {}
+                }
+            }
+        }
+        for spell in spells().filter(|spell| spell.from_question == number) {
+            for party in self.befallen(spell) {
+                match (spell.what, spell.off_s) {
+                    (Ill::Stopped, _) => {
+                        self.orphan(&party);
+                        self.count.stop();
+                        self.world.stop(&party);
+                    }
+                    (Ill::Clock, off_s) => {
+                        self.count.misset();
+                        self.world.set_clock(&party, off_s.unwrap_or(0));
+                    }
+                    (Ill::CutOff | Ill::Mute, _) => {}
+                }
+            }
+        }
+        let lasts = |spell: &&Spell| spell.from_question <= number && number < spell.until_question();
+        let parts = |spell: &Spell| {
+            let hears = match spell.what {
+                Ill::CutOff => false,
+                Ill::Mute => true,
+                Ill::Stopped | Ill::Clock => return None,
+            };
+            Some(Parting { some: self.befallen(spell).into_iter().collect(), hears })
+        };
+        let partings = spells().filter(lasts).filter_map(parts).collect();
+        self.world.part_hosts(partings);
+    }
+
+    fn befallen(&self, spell: &Spell) -> Vec<PartyId> {
+        self.society.plan.parties().filter(|party| spell.befalls(party)).cloned().collect()
+    }
+
+    /// What this host asked has nobody left who could be told.
+    fn orphan(&mut self, party: &PartyId) {
+        self.gather();
+        for (_ask, at) in &self.open {
+            if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *party) {
+                asked.is_orphaned = true;
+            }
+        }
     }
 
     /// An insurer's machine loses its power amid whatever it does.
     fn crash(&mut self, span: Span) {
-        self.gather();
         let parties = self.world.parties();
         let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
         let Some(victim) = pick(&mut self.dice, &insurers) else { return };
-        for (_ask, at) in &self.open {
-            if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *victim) {
-                asked.is_orphaned = true;
-            }
-        }
+        self.orphan(victim);
         self.count.crash();
         let failure = self.world.crash_for(victim, span).err().map(|error| error.to_string());
         self.evidence.restarts.push((victim.clone(), failure));
@@ -197,7 +254,7 @@ impl<'s> Stage<'s> {
             events: self.world.events(),
             questions: u64::try_from(self.evidence.asked.len()).unwrap_or(u64::MAX),
             answered: u64::try_from(self.evidence.asked.iter().filter_map(Asked::answer).count()).unwrap_or(u64::MAX),
-            injected: self.count.injected(),
+            injected: self.injected(),
             guarantees: guarantee::ALL.iter().map(|guarantee| guarantee(&self.evidence)).collect(),
             sometimes: scenario.sometimes.goals.iter().map(|goal| (*goal, reached.contains(goal))).collect(),
         }
@@ -205,13 +262,15 @@ impl<'s> Stage<'s> {
 
     /// What happened at least once.
     fn reached(&self) -> BTreeSet<Goal> {
-        let injected = self.count.injected();
+        let injected = self.injected();
         let faults = [
             (Goal::Dropped, injected.dropped),
             (Goal::Delayed, injected.delayed),
             (Goal::Duplicated, injected.duplicated),
             (Goal::Corrupted, injected.corrupted),
             (Goal::Crashed, injected.crashed),
+            (Goal::CutOff, injected.cut_off),
+            (Goal::Stopped, injected.stopped),
             (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
         ];
         let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
@@ -222,7 +281,17 @@ impl<'s> Stage<'s> {
             Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),
             Expected::Shown { .. } => None,
         });
-        injected.chain(outcomes).collect()
+        let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.ending {
+            Some(Ending::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
+            Some(Ending::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
+            Some(Ending::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
+            Some(Ending::Failed(_)) | None => None,
+        });
+        injected.chain(outcomes).chain(failures).collect()
+    }
+
+    fn injected(&self) -> Injected {
+        Injected { cut_off: self.world.cut_off(), ..self.count.injected() }
     }
 }
 

@@ -1,6 +1,9 @@
 //! A scenario (筋書): how large a world, what befalls it, what must have happened at least once. Read from a
 //! file that an auditor can read, too. Decides nothing of what is right.
 
+use std::collections::BTreeSet;
+
+use protocol::id::party::{PartyId, PartyKind};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -44,9 +47,62 @@ pub struct Storm {
     pub questions: Spanned<u64>,
     /// Milliseconds from one question to the next.
     pub every_ms: Spanned<u64>,
-    /// What goes wrong.
+    /// What goes wrong with frames and power, now and then.
     #[serde(default)]
     pub faults: Faults,
+    /// What befalls some hosts for a while.
+    #[serde(default)]
+    pub spells: Vec<Spanned<Spell>>,
+}
+
+/// What befalls some hosts for a while (一時の障害).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spell {
+    /// What.
+    pub what: Ill,
+    /// Whom.
+    pub whom: Whom,
+    /// Only insurers of these prefectures, by their number.
+    pub prefectures: Option<BTreeSet<u64>>,
+    /// It begins before this question of the storm, from 1.
+    pub from_question: u64,
+    /// It ends so many questions later.
+    pub questions: u64,
+    /// For clocks: by how many seconds they are wrong.
+    pub off_s: Option<i64>,
+}
+
+/// What can befall a host for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ill {
+    /// They reach each other and nobody else, and nobody else reaches them.
+    CutOff,
+    /// They hear everybody; nothing they say reaches anybody but themselves.
+    Mute,
+    /// They are shut down and started again.
+    Stopped,
+    /// Their wall clocks are wrong.
+    Clock,
+}
+
+/// Whom a spell befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// Insurers.
+    Insurer,
+    /// Care offices.
+    Office,
+    /// Hospitals.
+    Hospital,
+    /// The directory.
+    Directory,
+    /// The pseudonymiser.
+    Pseudonymiser,
+    /// The witness.
+    Witness,
 }
 
 /// What goes wrong, each by its name and number. At most one befalls a frame.
@@ -110,6 +166,14 @@ pub enum Goal {
     TurnedAway,
     /// A host crashed.
     Crashed,
+    /// A frame was lost as one side could not reach the other.
+    CutOff,
+    /// A host was shut down and started again.
+    Stopped,
+    /// A question failed as nobody could be reached.
+    Unreached,
+    /// A question was put off undecided, as a clock was wrong or a host not ready.
+    PutOff,
 }
 
 /// A share, as "1/12".
@@ -131,10 +195,13 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 3] = [
+const SHIPPED: [&str; 6] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
+    include_str!("../scenarios/prefecture-partition.toml"),
+    include_str!("../scenarios/maintenance.toml"),
+    include_str!("../scenarios/clocks.toml"),
 ];
 
 /// The most insurers, offices or hospitals of a world that is played in full.
@@ -178,7 +245,69 @@ impl Scenario {
         if let Some(crashes) = &self.storm.faults.crashes {
             within(text, crashes, *self.storm.questions.get_ref())?;
         }
+        for (at, spell) in self.storm.spells.iter().enumerate() {
+            let earlier = self.storm.spells.iter().take(at).map(Spanned::get_ref);
+            let wrong = spell.get_ref().wrong(*self.storm.questions.get_ref()).or_else(|| {
+                let twice = "the same befalls the same hosts twice at the same time";
+                earlier.into_iter().any(|other| spell.get_ref().meets(other)).then(|| twice.to_owned())
+            });
+            if let Some(reason) = wrong {
+                return Err(fault(text, spell, &reason));
+            }
+        }
         self.storm.faults.check(text)
+    }
+}
+
+impl Spell {
+    /// The question of the storm before which it ends.
+    pub const fn until_question(&self) -> u64 {
+        self.from_question.saturating_add(self.questions)
+    }
+
+    /// Whether it befalls this party.
+    pub fn befalls(&self, party: &PartyId) -> bool {
+        let kind = match self.whom {
+            Whom::Insurer => PartyKind::Insurer,
+            Whom::Office => PartyKind::Office,
+            Whom::Hospital => PartyKind::Hospital,
+            Whom::Directory => PartyKind::Directory,
+            Whom::Pseudonymiser => PartyKind::Pseudonymiser,
+            Whom::Witness => PartyKind::Witness,
+        };
+        let prefecture = party.number().get(..2).and_then(|number| number.parse::<u64>().ok());
+        let is_there = |wanted: &BTreeSet<u64>| prefecture.is_some_and(|prefecture| wanted.contains(&prefecture));
+        party.kind() == kind && self.prefectures.as_ref().is_none_or(is_there)
+    }
+
+    /// What is wrong with it, in a storm of so many questions.
+    fn wrong(&self, questions: u64) -> Option<String> {
+        let prefectures = self.prefectures.as_ref();
+        if prefectures.is_some() && self.whom != Whom::Insurer {
+            return Some("prefectures are for insurers only".to_owned());
+        }
+        if let Some(none) = prefectures.and_then(|wanted| wanted.iter().find(|number| !(1..=47).contains(*number))) {
+            return Some(format!("there is no prefecture {none}"));
+        }
+        if self.from_question == 0 || self.questions == 0 || self.until_question() > questions.saturating_add(1) {
+            return Some(format!("it is not within questions 1 to {questions}"));
+        }
+        match (self.what, self.off_s) {
+            (Ill::Clock, Some(off_s)) if off_s != 0 && off_s.unsigned_abs() <= 86_400 => None,
+            (Ill::Clock, _) => Some("a clock needs off_s, not 0 and at most a day".to_owned()),
+            (_, Some(_)) => Some("off_s is for clocks only".to_owned()),
+            (_, None) => None,
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        let is_alike = self.what == other.what && self.whom == other.whom;
+        let is_together = self.from_question < other.until_question() && other.from_question < self.until_question();
+        let is_there = match (&self.prefectures, &other.prefectures) {
+            (Some(own), Some(others)) => !own.is_disjoint(others),
+            _ => true,
+        };
+        is_alike && is_together && is_there
     }
 }
 
@@ -280,6 +409,22 @@ mod tests {
             ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
         ];
+        let spell = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.spells]]\nwhom = \"insurer\"\n{rest}");
+        let spells = [
+            ("what = \"clock\"\nfrom_question = 1\nquestions = 1", "needs off_s"),
+            ("what = \"mute\"\nfrom_question = 60\nquestions = 2", "not within questions 1 to 60"),
+            ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nprefectures = [48]", "no prefecture 48"),
+            ("what = \"mute\"\nfrom_question = 1\nquestions = 2\noff_s = 3", "for clocks only"),
+            ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
+        ];
+        for (rest, reason) in spells {
+            let error = lossy_with("[calm]\nquestions = 20", &spell(rest)).unwrap_err();
+            assert!((25..=29).contains(&error.line) && error.reason.contains(reason), "{rest}: {error}");
+        }
+        let twice = spell("what = \"mute\"\nfrom_question = 1\nquestions = 2\n");
+        let twice = format!("{twice}{}", twice.trim_start_matches("[calm]\nquestions = 20\n"));
+        let error = lossy_with("[calm]\nquestions = 20", &twice).unwrap_err();
+        assert!(error.line > 27 && error.reason.contains("twice at the same time"), "{error}");
         for (from, to, line, reason) in cases {
             let error = lossy_with(from, to).unwrap_err();
             assert_eq!(error.line, line, "{to}: {error}");

@@ -22,6 +22,12 @@ pub struct Injected {
     pub corrupted: u64,
     /// Hosts that lost their power.
     pub crashed: u64,
+    /// Frames lost as one side could not reach the other.
+    pub cut_off: u64,
+    /// Hosts that were shut down and started again.
+    pub stopped: u64,
+    /// Clocks that were set wrong.
+    pub misset: u64,
 }
 
 /// The counts of a storm that is under way.
@@ -40,15 +46,41 @@ impl Count {
         injected.crashed = injected.crashed.saturating_add(1);
     }
 
+    /// One more host was shut down.
+    pub fn stop(&self) {
+        let mut injected = self.lock();
+        injected.stopped = injected.stopped.saturating_add(1);
+    }
+
+    /// One more clock was set wrong.
+    pub fn misset(&self) {
+        let mut injected = self.lock();
+        injected.misset = injected.misset.saturating_add(1);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Injected> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Injected {
-    /// All of them.
+    /// All of them, each with its name in Japanese.
+    pub const fn named(&self) -> [(&'static str, &'static str, u64); 8] {
+        [
+            ("dropped", "紛失", self.dropped),
+            ("delayed", "遅延", self.delayed),
+            ("duplicated", "重複", self.duplicated),
+            ("corrupted", "破損", self.corrupted),
+            ("crashed", "停電", self.crashed),
+            ("cut_off", "不通", self.cut_off),
+            ("stopped", "停止", self.stopped),
+            ("misset", "時計", self.misset),
+        ]
+    }
+
+    /// How many.
     pub fn total(&self) -> u64 {
-        [self.dropped, self.delayed, self.duplicated, self.corrupted, self.crashed].iter().sum()
+        self.named().iter().map(|(_name, _japanese, count)| count).sum()
     }
 }
 

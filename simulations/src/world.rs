@@ -1,7 +1,7 @@
 //! The world: hosts with false disks, a clock that only events move, and a wire between them. The same
 //! hosts, machines and journal as the node's; every delay and every die comes from one seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol::access_log;
@@ -70,6 +70,19 @@ pub struct World {
     destroyed: Vec<(PartyId, protocol::key::KeyId)>,
     asleep: BTreeMap<PartyId, Asleep>,
     tamper: Option<Tamper>,
+    /// Who cannot reach whom.
+    partings: Vec<Parting>,
+    /// Frames lost at a parting.
+    cut_off: u64,
+}
+
+/// Some hosts that the others cannot reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parting {
+    /// Those hosts; they reach each other.
+    pub some: BTreeSet<PartyId>,
+    /// Whether what the others say does reach them.
+    pub hears: bool,
 }
 
 /// One host and what is under it.
@@ -100,6 +113,8 @@ struct Asleep {
 
 /// How long a frame is under way, in milliseconds.
 const WIRE_MS: u64 = 5;
+/// How long whoever dials waits for a host that does not answer.
+const DIAL_MS: u64 = 5_000;
 /// How long a piece of work takes.
 const WORK_MS: u64 = 1;
 /// How long a commit takes.
@@ -143,6 +158,8 @@ impl World {
             destroyed: Vec::new(),
             asleep: BTreeMap::new(),
             tamper: None,
+            partings: Vec::new(),
+            cut_off: 0,
         };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
         let everyone: Vec<_> = members.chain(plan.holders.iter().cloned()).collect();
@@ -186,6 +203,16 @@ impl World {
     /// Lets frames be held up, changed, repeated or lost.
     pub fn tamper(&mut self, tamper: Option<Tamper>) {
         self.tamper = tamper;
+    }
+
+    /// From now on these hosts do not reach each other, and no others.
+    pub fn part_hosts(&mut self, partings: Vec<Parting>) {
+        self.partings = partings;
+    }
+
+    /// Frames so far that were lost as one host could not reach the other.
+    pub const fn cut_off(&self) -> u64 {
+        self.cut_off
     }
 
     /// Publishes pulse and status list anew, with these holders' credentials revoked.
@@ -504,6 +531,19 @@ impl World {
         Ok(())
     }
 
+    /// A host that stopped starts again with what it knew and hears what the authority publishes.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn wake(&mut self, party: &PartyId) -> Result<(), StoreError> {
+        let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
+        self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
+        for notice in self.founding.notices(self.wall(), &[], 1) {
+            self.push(0, party, Input::Notice(notice));
+        }
+        Ok(())
+    }
+
     fn kill(&mut self, party: &PartyId) -> Option<Place> {
         let place = self.hosts.remove(party)?;
         let cut: Vec<_> =
@@ -749,6 +789,10 @@ impl World {
         let Some((a, b)) = self.wires.get(&connection).cloned() else { return };
         let to = if a == *from { b } else { a };
         self.record("send", from, &bytes);
+        if !self.reaches(from, &to) {
+            self.cut_off = self.cut_off.saturating_add(1);
+            return;
+        }
         let passage = Passage { from: from.clone(), to: to.clone(), bytes };
         let deliveries = match &mut self.tamper {
             Some(tamper) => tamper(&passage),
@@ -770,12 +814,24 @@ impl World {
             self.push(after_ms.saturating_add(WIRE_MS), from, Input::Unreachable { peer });
             return;
         }
+        if !self.reaches(from, &to) || !self.reaches(&to, from) {
+            self.push(after_ms.saturating_add(DIAL_MS), from, Input::Unreachable { peer });
+            return;
+        }
         let wire = self.next_wire;
         self.next_wire = wire.saturating_add(1);
         self.wires.insert(wire, (from.clone(), to.clone()));
         let after = after_ms.saturating_add(WIRE_MS);
         self.push(after, &to, Input::Opened { connection: wire, peer: own, outbound: false });
         self.push(after, from, Input::Opened { connection: wire, peer, outbound: true });
+    }
+
+    fn reaches(&self, from: &PartyId, to: &PartyId) -> bool {
+        self.partings.iter().all(|parting| match (parting.some.contains(from), parting.some.contains(to)) {
+            (true, false) => false,
+            (false, true) => parting.hears,
+            (true, true) | (false, false) => true,
+        })
     }
 
     /// Cuts a wire.

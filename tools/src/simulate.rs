@@ -24,7 +24,7 @@ const JOBS_MAX: usize = 64;
 /// The scenarios that come with the programme.
 pub fn list() -> Report {
     let shipped = Scenario::shipped();
-    let text: Vec<_> = shipped.iter().map(|scenario| format!("{:<12} {}", scenario.name, scenario.japanese)).collect();
+    let text: Vec<_> = shipped.iter().map(|scenario| format!("{:<22} {}", scenario.name, scenario.japanese)).collect();
     let data: Vec<_> =
         shipped.iter().map(|scenario| json!({"name": scenario.name, "japanese": scenario.japanese})).collect();
     Report::good(text.join("\n"), data.into())
@@ -151,8 +151,9 @@ impl Sums {
 }
 
 fn told(scenario: &Scenario, seed: u64, played: &Played) -> String {
+    let faults: Vec<_> = played.injected.named().iter().map(|(_name, what, count)| format!("{what} {count}")).collect();
     let mut text = format!(
-        "筋書 {}({})、種 {seed}、痕跡 {}\n模擬時間 {} 秒、出来事 {}、照会 {}、応答 {}、障害: 紛失 {} 遅延 {} 重複 {} 破損 {} 停電 {}",
+        "筋書 {}({})、種 {seed}、痕跡 {}\n模擬時間 {} 秒、出来事 {}、照会 {}、応答 {}、障害: {}",
         scenario.name,
         scenario.japanese,
         hex(&played.digest),
@@ -160,11 +161,7 @@ fn told(scenario: &Scenario, seed: u64, played: &Played) -> String {
         played.events,
         played.questions,
         played.answered,
-        played.injected.dropped,
-        played.injected.delayed,
-        played.injected.duplicated,
-        played.injected.corrupted,
-        played.injected.crashed
+        faults.join(" ")
     );
     for verdict in &played.guarantees {
         let mark = if verdict.violations.is_empty() { "可" } else { "否" };
@@ -187,12 +184,12 @@ fn data(scenario: &Scenario, seed: u64, played: &Played, wall_s: f64) -> Value {
         .collect();
     let sometimes: Vec<_> =
         played.sometimes.iter().map(|(goal, reached)| json!({"name": goal, "reached": reached})).collect();
+    let faults: serde_json::Map<_, _> =
+        played.injected.named().iter().map(|(name, _what, count)| ((*name).to_owned(), json!(count))).collect();
     json!({ "ok": played.is_good(), "scenario": scenario.name, "seed": seed, "digest": hex(&played.digest),
         "simulated_s": played.passed.ms() / 1000, "wall_s": wall_s, "events": played.events,
         "questions": played.questions, "answered": played.answered,
-        "faults": { "dropped": played.injected.dropped, "delayed": played.injected.delayed,
-            "duplicated": played.injected.duplicated, "corrupted": played.injected.corrupted,
-            "crashed": played.injected.crashed },
+        "faults": faults,
         "guarantees": guarantees, "sometimes": sometimes })
 }
 
