@@ -3,35 +3,83 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::cbor;
 use protocol::code::field_group::FieldGroup;
 use protocol::digest::Digest;
 use protocol::id::party::PartyId;
+use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Leaf, LeafKind};
+use protocol::ledger::origin::Origin;
 use protocol::machine::{Answered, Ending};
-use protocol::message::Outcome;
+use protocol::message::{Body, Outcome};
 use protocol::record::disclosure::Content;
 use protocol::refusal::Told;
 
+use crate::adversary::Fork;
 use crate::oracle::Expected;
 use crate::society::Query;
+use crate::world::Edited;
 
 /// All that was seen of a run.
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// Every question, in order.
     pub asked: Vec<Asked>,
-    /// The leaves of every ledger at the end.
-    pub ledgers: BTreeMap<PartyId, Vec<Leaf>>,
-    /// Every request that was answered, as the ledger of whoever answered has it: who, which request, which leaf.
-    pub answered: Vec<(PartyId, Digest, u64)>,
-    /// Every head that was seen signed: size and root.
-    pub heads: Vec<(PartyId, u64, Digest)>,
+    /// The leaves of every ledger, epoch by epoch.
+    pub ledgers: BTreeMap<(PartyId, u32), Ledger>,
+    /// Every request that was answered, as the ledger of whoever answered has it.
+    pub decided: Vec<Decided>,
+    /// Every request that was sent over the wire, and by whom.
+    pub requests: BTreeSet<(PartyId, Digest)>,
+    /// Every head that was seen signed or cosigned.
+    pub heads: Vec<(PartyId, Checkpoint)>,
+    /// Every other history that was shown to a witness.
+    pub forks: Vec<Fork>,
+    /// Every host that was started from an old backup.
+    pub set_backs: Vec<SetBack>,
+    /// Every changed file, and what became of whoever was started from it.
+    pub edits: Vec<(PartyId, Edited)>,
     /// Every restart after a loss of power, and why it failed if it did.
     pub restarts: Vec<(PartyId, Option<String>)>,
     /// Frames that passed.
     pub frames: u64,
     /// Frames in which a number of somebody's card could be read, each with who sent it.
     pub readable: Vec<PartyId>,
+}
+
+/// An epoch of a ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// How many leaves its owner had written before, in all earlier epochs.
+    pub begins: u64,
+    /// Its leaves.
+    pub leaves: Vec<Leaf>,
+}
+
+/// A request as the ledger of whoever answered it has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Who answered.
+    pub responder: PartyId,
+    /// Who asked.
+    pub asker: PartyId,
+    /// SHA-256 of the request's envelope.
+    pub request: Digest,
+    /// The leaf.
+    pub leaf: u64,
+}
+
+/// A host that was started from an old backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetBack {
+    /// Whose.
+    pub party: PartyId,
+    /// What its ledger was in the backup.
+    pub backup: Checkpoint,
+    /// What it had been by the time it was lost.
+    pub lost: Checkpoint,
+    /// Where it stands since; nothing if it waits for its witnesses, and answers nobody.
+    pub since: Option<Checkpoint>,
 }
 
 /// A question, how it had to end, and how it ended.
@@ -47,6 +95,12 @@ pub struct Asked {
     pub is_orphaned: bool,
     /// Whether it was asked after the storm.
     pub in_calm: bool,
+    /// Whether the asker's credential was revoked when it asked.
+    pub is_revoked: bool,
+    /// Who flooded somebody in the minute before, if anybody did.
+    pub flooder: Option<PartyId>,
+    /// Whether a fault other than a flood had been injected by its end.
+    pub met_fault: bool,
 }
 
 /// What came of a guarantee.
@@ -61,7 +115,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 9] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 15] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -71,6 +125,12 @@ pub const ALL: [fn(&Evidence) -> Verdict; 9] = [
     every_signed_head_is_a_beginning_of_the_ledger,
     whoever_lost_power_starts_again,
     no_frame_shows_whom_it_is_about,
+    whoever_is_answered_has_asked,
+    whoever_is_revoked_is_told_nothing,
+    a_flood_harms_nobody_else,
+    no_fork_is_cosigned,
+    whoever_was_set_back_begins_a_new_epoch,
+    no_changed_history_is_believed,
 ];
 
 impl Asked {
@@ -90,6 +150,12 @@ impl Asked {
         let is_decided =
             |answered: &&Answered| !matches!(&answered.outcome, Outcome::Refused(told) if is_put_off(told));
         self.answer().filter(is_decided)
+    }
+
+    /// The epoch of the ledger the answer stands in.
+    fn epoch(answer: &Answered) -> Option<u32> {
+        let body: Body = cbor::decode(&answer.body).ok()?;
+        Origin::parse(&body.origin).map(|origin| origin.epoch())
     }
 
     /// What of the record was shown, as the oracle would say it; none if something else came.
@@ -146,13 +212,22 @@ fn after_the_storm_every_question_is_answered(evidence: &Evidence) -> Verdict {
 fn every_answer_stands_in_both_ledgers(evidence: &Evidence) -> Verdict {
     let answers = evidence.asked.iter().filter_map(|asked| Some((&asked.query.asker, asked.answer()?)));
     judge("every_answer_stands_in_both_ledgers", answers, |(asker, answer)| {
-        let kind_at = |party: &PartyId, at: u64| {
-            let leaves = evidence.ledgers.get(party)?;
-            leaves.get(usize::try_from(at).ok()?).map(Leaf::kind)
-        };
-        let found = (kind_at(&answer.responder, answer.leaf), kind_at(asker, answer.own_leaf));
-        (found != (Some(LeafKind::Exchange), Some(LeafKind::Asked))).then(|| {
-            format!("leaf {} of {} and {} of {asker}: {found:?}", answer.leaf, answer.responder, answer.own_leaf)
+        let kind_at = |ledger: &Ledger, at: u64| ledger.leaves.get(usize::try_from(at).ok()?).map(Leaf::kind);
+        let epoch = Asked::epoch(answer).unwrap_or_default();
+        let theirs = evidence.ledgers.get(&(answer.responder.clone(), epoch));
+        let theirs = theirs.and_then(|ledger| kind_at(ledger, answer.leaf));
+        let epochs = evidence.ledgers.iter().filter(|((party, _epoch), _leaves)| party == asker);
+        // A node numbers its own leaves through all epochs.
+        let own = |ledger: &Ledger| kind_at(ledger, answer.own_leaf.checked_sub(ledger.begins)?);
+        let is_own = epochs.into_iter().any(|(_epoch, ledger)| own(ledger) == Some(LeafKind::Asked));
+        (theirs != Some(LeafKind::Exchange) || !is_own).then(|| {
+            format!(
+                "leaf {} of {} in epoch {epoch}: {theirs:?}; {} of {asker}: {}",
+                answer.leaf,
+                answer.responder,
+                answer.own_leaf,
+                if is_own { "is there" } else { "is not there" }
+            )
         })
     })
 }
@@ -161,25 +236,27 @@ fn no_two_answers_share_a_leaf(evidence: &Evidence) -> Verdict {
     let mut seen = BTreeSet::new();
     let answers = evidence.asked.iter().filter_map(Asked::answer);
     judge("no_two_answers_share_a_leaf", answers, |answer| {
-        (!seen.insert((answer.responder.clone(), answer.leaf)))
+        (!seen.insert((answer.responder.clone(), Asked::epoch(answer), answer.leaf)))
             .then(|| format!("leaf {} of {} twice", answer.leaf, answer.responder))
     })
 }
 
 fn no_request_is_answered_under_two_leaves(evidence: &Evidence) -> Verdict {
     let mut first = BTreeMap::new();
-    judge("no_request_is_answered_under_two_leaves", evidence.answered.iter(), |(party, request, leaf)| {
-        let earlier = first.insert((party, request), leaf)?;
-        Some(format!("{party} answered one request under its leaves {earlier} and {leaf}"))
+    judge("no_request_is_answered_under_two_leaves", evidence.decided.iter(), |decided| {
+        let earlier = first.insert((&decided.responder, decided.request), decided.leaf)?;
+        let Decided { responder, leaf, .. } = decided;
+        (earlier != *leaf).then(|| format!("{responder} answered one request under its leaves {earlier} and {leaf}"))
     })
 }
 
 fn every_signed_head_is_a_beginning_of_the_ledger(evidence: &Evidence) -> Verdict {
-    judge("every_signed_head_is_a_beginning_of_the_ledger", evidence.heads.iter(), |(party, size, root)| {
-        let leaves = evidence.ledgers.get(party).map(Vec::as_slice).unwrap_or_default();
-        let first = usize::try_from(*size).ok().and_then(|size| leaves.get(..size));
-        let is_beginning = first.is_some_and(|first| root_of(first) == *root);
-        (!is_beginning).then(|| format!("{party} once signed another ledger of {size} leaves"))
+    judge("every_signed_head_is_a_beginning_of_the_ledger", evidence.heads.iter(), |(party, head)| {
+        let ledger = evidence.ledgers.get(&(party.clone(), head.origin.epoch()));
+        let leaves = ledger.map(|ledger| ledger.leaves.as_slice()).unwrap_or_default();
+        let first = usize::try_from(head.size).ok().and_then(|size| leaves.get(..size));
+        let is_beginning = first.is_some_and(|first| root_of(first) == head.root);
+        (!is_beginning).then(|| format!("{party} once signed another ledger of {} leaves", head.size))
     })
 }
 
@@ -195,6 +272,53 @@ fn no_frame_shows_whom_it_is_about(evidence: &Evidence) -> Verdict {
         evaluated: evidence.frames,
         violations: evidence.readable.iter().map(|from| format!("a frame of {from} holds a card's number")).collect(),
     }
+}
+
+fn whoever_is_answered_has_asked(evidence: &Evidence) -> Verdict {
+    // What an insurer asks itself passes no wire.
+    let strangers = evidence.decided.iter().filter(|decided| decided.asker != decided.responder);
+    judge("whoever_is_answered_has_asked", strangers, |Decided { responder, asker, request, leaf }| {
+        (!evidence.requests.contains(&(asker.clone(), *request)))
+            .then(|| format!("{responder} has in leaf {leaf} a request of {asker}, who never sent it"))
+    })
+}
+
+fn whoever_is_revoked_is_told_nothing(evidence: &Evidence) -> Verdict {
+    let revoked = evidence.asked.iter().filter(|asked| asked.is_revoked);
+    judge("whoever_is_revoked_is_told_nothing", revoked, |asked| {
+        let is_told = asked.decision().is_some();
+        is_told.then(|| format!("{} was told {:?}", asked.query.asker, asked.outcome()))
+    })
+}
+
+fn a_flood_harms_nobody_else(evidence: &Evidence) -> Verdict {
+    let others = evidence.asked.iter().filter(|asked| {
+        let is_other = asked.flooder.as_ref().is_some_and(|flooder| *flooder != asked.query.asker);
+        is_other && !asked.met_fault && !asked.is_revoked && !asked.is_orphaned
+    });
+    judge("a_flood_harms_nobody_else", others, |asked| {
+        asked.decision().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
+    })
+}
+
+fn no_fork_is_cosigned(evidence: &Evidence) -> Verdict {
+    judge("no_fork_is_cosigned", evidence.forks.iter(), |fork| {
+        fork.is_cosigned.then(|| format!("another history of {} was cosigned", fork.party))
+    })
+}
+
+fn whoever_was_set_back_begins_a_new_epoch(evidence: &Evidence) -> Verdict {
+    let shortened = evidence.set_backs.iter().filter(|set_back| set_back.backup.size < set_back.lost.size);
+    judge("whoever_was_set_back_begins_a_new_epoch", shortened, |SetBack { party, lost, since, .. }| {
+        let goes_on = since.as_ref().is_some_and(|since| since.origin.epoch() <= lost.origin.epoch());
+        goes_on.then(|| format!("{party} goes on with the tree of which it lost a part: {since:?}"))
+    })
+}
+
+fn no_changed_history_is_believed(evidence: &Evidence) -> Verdict {
+    judge("no_changed_history_is_believed", evidence.edits.iter(), |(party, edited)| {
+        (*edited == Edited::Believed).then(|| format!("{party} starts with another history"))
+    })
 }
 
 fn judge<T>(

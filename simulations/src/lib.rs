@@ -10,5 +10,6 @@ pub mod oracle;
 pub mod scenario;
 pub mod society;
 pub mod storm;
+pub mod adversary;
 pub mod guarantee;
 pub mod play;

@@ -1,24 +1,29 @@
 //! A play (上演) of a scenario under a seed: the storm, then the calm, then the verdicts. The same scenario and seed are
 //! the same play to the byte.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::ledger::checkpoint::Checkpoint;
+use protocol::ledger::epoch;
+use protocol::limits;
 use protocol::machine::{AskId, Ending, Failure};
+use protocol::message::Outcome;
 use protocol::primitives::{Real, Suite};
 use protocol::time::Span;
 use rand_core::Rng;
 use toml::Spanned;
 
-use crate::guarantee::{self, Asked, Evidence, Verdict};
+use crate::adversary::{self, Seen};
+use crate::guarantee::{self, Asked, Decided, Evidence, Ledger, SetBack, Verdict};
 use crate::oracle::Expected;
-use crate::scenario::{Goal, Ill, Scenario, Spell};
+use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
-use crate::world::{Delivery, Parting, Tamper, World};
+use crate::world::{Delivery, Edited, Image, Parting, Tamper, World};
 
 /// What came of a play.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +53,15 @@ pub struct PlayError(String);
 
 /// How long hosts get to recover before the calm begins.
 const RECOVERY: Span = Span::from_s(120);
+/// After so long every witness has seen what an insurer wrote, and no request of that time is fresh any more.
+const SEEN_BY_ALL: Span = Span::from_s(300);
 
 /// Plays it, in full cryptography.
 ///
 /// # Errors
 /// [`PlayError`] if a store does not open, or an insurer does not take its persons.
 pub fn play(scenario: &Scenario, seed: u64) -> Result<Played, PlayError> {
-    let society = Society::new(seed, &scenario.world);
-    let mut stage = Stage::set(&society, seed)?;
+    let mut stage = Stage::set(Society::new(seed, &scenario.world), seed)?;
     stage.storm(scenario);
     stage.calm(*scenario.calm.questions.get_ref());
     Ok(stage.end(scenario))
@@ -70,53 +76,89 @@ impl Played {
 }
 
 /// A play under way.
-struct Stage<'s> {
-    society: &'s Society,
+struct Stage {
+    society: Society,
     seed: u64,
     world: World,
     evidence: Evidence,
     /// Where in the evidence each question stands that has not ended.
     open: Vec<(AskId, usize)>,
     count: Count,
+    /// Changes of what is true so far.
+    changes: u64,
     watch: Watch,
+    /// What lay on the disks of those who will be set back.
+    images: BTreeMap<PartyId, (Checkpoint, Image)>,
+    /// Whose credentials are revoked.
+    revoked: BTreeSet<PartyId>,
+    /// Who flooded last, and when.
+    flood: Option<(PartyId, Span)>,
+    /// The number of the last registration in the directory.
+    registered: u64,
     dice: Box<dyn Rng>,
 }
 
-/// What could be read on the wire.
+/// What could be seen on the wire.
 #[derive(Clone, Debug, Default)]
-struct Watch(Arc<Mutex<(u64, Vec<PartyId>)>>);
+struct Watch(Arc<Mutex<Seen>>);
 
-impl<'s> Stage<'s> {
-    fn set(society: &'s Society, seed: u64) -> Result<Self, PlayError> {
-        let failed = |error: String| PlayError(error);
+impl Stage {
+    fn set(society: Society, seed: u64) -> Result<Self, PlayError> {
         let made = World::new(seed, &society.plan, Suite::XWing, Arc::new(Real));
-        let mut world = made.map_err(|error| failed(error.to_string()))?;
-        for (insurer, lines) in &society.imports {
-            match world.import(insurer, lines) {
-                Some(Ok(_lines)) => {}
-                other => return Err(failed(format!("{insurer} imported {other:?}"))),
-            }
-        }
-        let dice = Box::new(stream(seed, "play"));
-        Ok(Self {
+        let mut stage = Self {
+            world: made.map_err(|error| PlayError(error.to_string()))?,
             society,
             seed,
-            world,
             evidence: Evidence::default(),
             open: Vec::new(),
             count: Count::default(),
+            changes: 0,
             watch: Watch::default(),
-            dice,
-        })
+            images: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            flood: None,
+            registered: 0,
+            dice: Box::new(stream(seed, "play")),
+        };
+        stage.world.tamper(Some(stage.watch.over(&stage.society, still())));
+        for insurer in stage.society.insurers().to_vec() {
+            stage.import(&insurer)?;
+        }
+        match stage.register() {
+            Some(failure) => Err(PlayError(failure)),
+            None => Ok(stage),
+        }
+    }
+
+    /// The insurer is told everything that is true of its persons.
+    fn import(&mut self, insurer: &PartyId) -> Result<(), PlayError> {
+        match self.world.import(insurer, &self.society.lines(insurer)) {
+            Some(Ok(_lines)) => Ok(()),
+            other => Err(PlayError(format!("{insurer} imported {other:?}"))),
+        }
+    }
+
+    /// Every insurer registers its persons in the directory; what went wrong, if anything did.
+    fn register(&mut self) -> Option<String> {
+        self.registered = self.registered.saturating_add(1);
+        let endings = self.society.registrations(self.registered).into_iter().map(|(insurer, ask)| {
+            let ending = self.world.ask(&insurer, ask);
+            let is_done =
+                matches!(&ending, Some(Ending::Answered(answered)) if answered.outcome == Outcome::Registered);
+            (!is_done).then(|| format!("{insurer} registered a person: {ending:?}"))
+        });
+        endings.collect::<Vec<_>>().into_iter().flatten().next()
     }
 
     fn storm(&mut self, scenario: &Scenario) {
         let faults = &scenario.storm.faults;
         let befalls = storm::over_the_wire(self.seed, faults, &self.count);
-        self.world.tamper(Some(self.watch.over(self.society, befalls)));
+        self.world.tamper(Some(self.watch.over(&self.society, befalls)));
         let questions = *scenario.storm.questions.get_ref();
         let crashes = faults.crashes.as_ref().map_or(0, |crashes| *crashes.get_ref());
         let crash_every = questions.checked_div(crashes.saturating_add(1)).unwrap_or(0).max(1);
+        let changes = scenario.storm.changes.as_ref().map_or(0, |changes| *changes.get_ref());
+        let change_every = questions.checked_div(changes).unwrap_or(0);
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
             self.change(&scenario.storm.spells, number);
@@ -126,13 +168,25 @@ impl<'s> Stage<'s> {
                 let span = Span::from_s(below(&mut self.dice, most_s.saturating_add(1)));
                 self.crash(span);
             }
+            if number.checked_rem(change_every) == Some(0) {
+                self.happen();
+            }
+            for adversary in scenario.storm.adversaries.iter().map(Spanned::get_ref) {
+                if adversary.acts_after(number) {
+                    self.harm(adversary.who);
+                }
+            }
             self.gather();
         }
         self.change(&scenario.storm.spells, questions.saturating_add(1));
-        self.world.tamper(Some(self.watch.over(self.society, still())));
+        self.world.tamper(Some(self.watch.over(&self.society, still())));
         self.world.run();
         self.world.wait(RECOVERY);
         self.gather();
+        // Whoever finds the directory lying registers anew.
+        if self.count.injected().swapped > 0 {
+            self.register();
+        }
     }
 
     fn calm(&mut self, questions: u64) {
@@ -145,12 +199,77 @@ impl<'s> Stage<'s> {
 
     fn begin(&mut self, in_calm: bool) {
         let Some(query) = self.society.query(&mut self.dice) else { return };
-        let Query { asker, asking, person, kind } = &query;
+        let Query { asker, asking, person, kind, .. } = &query;
         let expected = self.society.oracle.foretell(asker, *asking, person, *kind);
         let ask = self.world.begin_ask(asker, query.ask());
         self.open.push((ask, self.evidence.asked.len()));
-        let is_orphaned = !self.world.parties().contains(&query.asker);
-        self.evidence.asked.push(Asked { query, expected, ending: None, is_orphaned, in_calm });
+        let since = |(_party, at): &&(PartyId, Span)| self.world.passed().ms().saturating_sub(at.ms());
+        let flood = self.flood.as_ref().filter(|flood| since(flood) < limits::COST_WINDOW.ms());
+        self.evidence.asked.push(Asked {
+            is_orphaned: !self.world.parties().contains(&query.asker),
+            is_revoked: self.revoked.contains(&query.asker),
+            flooder: flood.map(|(party, _at)| party.clone()),
+            query,
+            expected,
+            ending: None,
+            in_calm,
+            met_fault: false,
+        });
+    }
+
+    /// Faults so far, but for floods.
+    fn faults(&self) -> u64 {
+        let injected = self.injected();
+        injected.total().saturating_sub(injected.flooded)
+    }
+
+    /// Something changes of what is true of somebody, when nothing is under way that could know it either way.
+    fn happen(&mut self) {
+        self.world.run();
+        self.gather();
+        let Some(change) = self.society.change(&mut self.dice) else { return };
+        if matches!(self.world.import(&change.insurer, &change.line), Some(Ok(_records))) {
+            self.changes = self.changes.saturating_add(1);
+            self.society.learn(change);
+        }
+    }
+
+    /// Somebody who means harm acts.
+    fn harm(&mut self, foe: Foe) {
+        let watch = self.watch.clone();
+        let (world, dice) = (&mut self.world, &mut self.dice);
+        match foe {
+            Foe::Replayer if adversary::replay(world, &watch.lock(), dice) => {
+                self.count.add(|injected| &mut injected.replayed);
+            }
+            Foe::Forger if adversary::forge(world, &watch.lock(), dice) => {
+                self.count.add(|injected| &mut injected.forged);
+            }
+            Foe::Directory if adversary::swap_homes(world, dice) => {
+                self.count.add(|injected| &mut injected.swapped);
+            }
+            Foe::Replayer | Foe::Forger | Foe::Directory => {}
+            Foe::Flooder => {
+                if let Some(office) = adversary::flood(world, dice) {
+                    self.count.add(|injected| &mut injected.flooded);
+                    self.flood = Some((office, self.world.passed()));
+                }
+            }
+            Foe::Forker => {
+                if let Some(fork) = adversary::fork(world, &watch.0, dice) {
+                    self.count.add(|injected| &mut injected.forked);
+                    self.evidence.forks.push(fork);
+                }
+            }
+            Foe::Editor => {
+                let victim = adversary::one_of(world, PartyKind::Insurer, dice);
+                let edited = victim.and_then(|victim| Some((world.edit(&victim, dice)?, victim)));
+                if let Some((edited, victim)) = edited {
+                    self.count.add(|injected| &mut injected.edited);
+                    self.evidence.edits.push((victim, edited));
+                }
+            }
+        }
     }
 
     /// Ends what ends before this question, and begins what begins.
@@ -158,30 +277,12 @@ impl<'s> Stage<'s> {
         let spells = || spells.iter().map(Spanned::get_ref);
         for spell in spells().filter(|spell| spell.until_question() == number) {
             for party in self.befallen(spell) {
-                match spell.what {
-                    Ill::Stopped => {
-                        let failure = self.world.wake(&party).err().map(|error| error.to_string());
-                        self.evidence.restarts.push((party, failure));
-                    }
-                    Ill::Clock => self.world.set_clock(&party, 0),
-                    Ill::CutOff | Ill::Mute => {}
-                }
+                self.lift(spell, &party);
             }
         }
         for spell in spells().filter(|spell| spell.from_question == number) {
             for party in self.befallen(spell) {
-                match (spell.what, spell.off_s) {
-                    (Ill::Stopped, _) => {
-                        self.orphan(&party);
-                        self.count.stop();
-                        self.world.stop(&party);
-                    }
-                    (Ill::Clock, off_s) => {
-                        self.count.misset();
-                        self.world.set_clock(&party, off_s.unwrap_or(0));
-                    }
-                    (Ill::CutOff | Ill::Mute, _) => {}
-                }
+                self.inflict(spell, &party);
             }
         }
         let lasts = |spell: &&Spell| spell.from_question <= number && number < spell.until_question();
@@ -189,12 +290,93 @@ impl<'s> Stage<'s> {
             let hears = match spell.what {
                 Ill::CutOff => false,
                 Ill::Mute => true,
-                Ill::Stopped | Ill::Clock => return None,
+                Ill::Stopped | Ill::Clock | Ill::SetBack | Ill::Revoked => return None,
             };
             Some(Parting { some: self.befallen(spell).into_iter().collect(), hears })
         };
         let partings = spells().filter(lasts).filter_map(parts).collect();
         self.world.part_hosts(partings);
+    }
+
+    fn inflict(&mut self, spell: &Spell, party: &PartyId) {
+        match spell.what {
+            Ill::Stopped => {
+                self.orphan(party);
+                self.count.add(|injected| &mut injected.stopped);
+                self.world.stop(party);
+            }
+            Ill::Clock => {
+                self.count.add(|injected| &mut injected.misset);
+                self.world.set_clock(party, spell.off_s.unwrap_or(0));
+            }
+            Ill::SetBack => {
+                if let (Some(stands), Some(image)) = (self.world.stands(party), self.world.image(party)) {
+                    self.images.insert(party.clone(), (stands, image));
+                }
+            }
+            Ill::Revoked => {
+                self.count.add(|injected| &mut injected.revoked);
+                self.world.run();
+                self.revoked.insert(party.clone());
+                let revoked: Vec<_> = self.revoked.iter().cloned().collect();
+                let next = self.world.edition().saturating_add(1);
+                self.world.revoke(&revoked, next);
+            }
+            Ill::CutOff | Ill::Mute => {}
+        }
+    }
+
+    fn lift(&mut self, spell: &Spell, party: &PartyId) {
+        match spell.what {
+            Ill::Stopped => {
+                let failure = self.world.wake(party).err().map(|error| error.to_string());
+                self.evidence.restarts.push((party.clone(), failure));
+            }
+            Ill::Clock => self.world.set_clock(party, 0),
+            Ill::SetBack => self.set_back(party),
+            Ill::Revoked => {
+                self.revoked.remove(party);
+                self.world.founding_mut().turn_signing(party, 1);
+                self.world.renew(party);
+                self.world.run();
+            }
+            Ill::CutOff | Ill::Mute => {}
+        }
+    }
+
+    /// An insurer's disk is lost when its witness has seen all of it; it goes on from the backup, and is told again
+    /// what is true.
+    fn set_back(&mut self, party: &PartyId) {
+        let Some((backup, image)) = self.images.remove(party) else { return };
+        self.world.wait(SEEN_BY_ALL);
+        self.orphan(party);
+        let Some(lost) = self.world.stands(party) else { return };
+        self.keep(party);
+        self.count.add(|injected| &mut injected.set_back);
+        let failure = self.world.restore(party, &image).err().map(|error| error.to_string());
+        self.evidence.restarts.push((party.clone(), failure));
+        let since = if self.world.unsettled(party).is_some() { None } else { self.world.stands(party) };
+        self.evidence.set_backs.push(SetBack { party: party.clone(), backup, lost, since });
+        if let Err(PlayError(failure)) = self.import(party) {
+            self.evidence.restarts.push((party.clone(), Some(failure)));
+        }
+    }
+
+    /// Notes what the ledger of a host is, and what it answered in its first epoch.
+    fn keep(&mut self, party: &PartyId) {
+        let Some(epoch) = self.world.stands(party).map(|head| head.origin.epoch()) else { return };
+        let ledger = Ledger { begins: self.world.epoch_begins(party), leaves: self.world.leaves(party) };
+        self.evidence.ledgers.insert((party.clone(), epoch), ledger);
+        for asker in self.society.plan.parties().filter(|_asker| epoch == epoch::FIRST) {
+            let decided = self.world.answered(party, asker).into_iter();
+            let decided = decided.map(|(request, leaf)| Decided {
+                responder: party.clone(),
+                asker: asker.clone(),
+                request,
+                leaf,
+            });
+            self.evidence.decided.extend(decided);
+        }
     }
 
     fn befallen(&self, spell: &Spell) -> Vec<PartyId> {
@@ -217,36 +399,40 @@ impl<'s> Stage<'s> {
         let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
         let Some(victim) = pick(&mut self.dice, &insurers) else { return };
         self.orphan(victim);
-        self.count.crash();
+        self.count.add(|injected| &mut injected.crashed);
         let failure = self.world.crash_for(victim, span).err().map(|error| error.to_string());
         self.evidence.restarts.push((victim.clone(), failure));
     }
 
     /// Notes which questions ended, and every signed head.
     fn gather(&mut self) {
+        let has_faults = self.faults() > 0;
         for (ask, at) in core::mem::take(&mut self.open) {
             match (self.world.ending(ask), self.evidence.asked.get_mut(at)) {
-                (Some(ending), Some(asked)) => asked.ending = Some(ending),
+                (Some(ending), Some(asked)) => {
+                    asked.ending = Some(ending);
+                    asked.met_fault = has_faults;
+                }
                 _ => self.open.push((ask, at)),
             }
         }
         for party in self.world.parties() {
-            if let Some((size, root)) = self.world.root(&party) {
-                self.evidence.heads.push((party, size, root));
+            if let Some(head) = self.world.stands(&party) {
+                self.evidence.heads.push((party, head));
             }
         }
     }
 
     fn end(mut self, scenario: &Scenario) -> Played {
         for party in self.world.parties() {
-            let leaves = self.world.leaves(&party);
-            for asker in self.world.parties() {
-                let answered = self.world.answered(&party, &asker).into_iter();
-                self.evidence.answered.extend(answered.map(|(request, leaf)| (party.clone(), request, leaf)));
-            }
-            self.evidence.ledgers.insert(party, leaves);
+            self.keep(&party);
         }
-        (self.evidence.frames, self.evidence.readable) = self.watch.lock().clone();
+        {
+            let mut seen = self.watch.lock();
+            self.evidence.frames = seen.frames;
+            self.evidence.readable = core::mem::take(&mut seen.readable);
+            self.evidence.requests = core::mem::take(&mut seen.requests);
+        }
         let reached = self.reached();
         Played {
             digest: self.world.trace(),
@@ -271,6 +457,14 @@ impl<'s> Stage<'s> {
             (Goal::Crashed, injected.crashed),
             (Goal::CutOff, injected.cut_off),
             (Goal::Stopped, injected.stopped),
+            (Goal::SetBack, injected.set_back),
+            (Goal::Replayed, injected.replayed),
+            (Goal::Forged, injected.forged),
+            (Goal::Flooded, injected.flooded),
+            (Goal::Forked, injected.forked),
+            (Goal::Swapped, injected.swapped),
+            (Goal::Changed, self.changes),
+            (Goal::EditFound, self.edits_found()),
             (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
         ];
         let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
@@ -284,10 +478,17 @@ impl<'s> Stage<'s> {
         let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.ending {
             Some(Ending::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
             Some(Ending::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
+            Some(Ending::Failed(Failure::NoHome)) => Some(Goal::NoHome),
+            Some(Ending::Failed(Failure::NotAdmitted(_))) => Some(Goal::NotAdmitted),
             Some(Ending::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
             Some(Ending::Failed(_)) | None => None,
         });
         injected.chain(outcomes).chain(failures).collect()
+    }
+
+    fn edits_found(&self) -> u64 {
+        let found = self.evidence.edits.iter().filter(|(_party, edited)| *edited == Edited::Found);
+        u64::try_from(found.count()).unwrap_or(u64::MAX)
     }
 
     fn injected(&self) -> Injected {
@@ -302,16 +503,16 @@ impl Watch {
         let numbers: BTreeSet<Vec<u8>> = society.numbers().map(|number| number.as_bytes().to_vec()).collect();
         Box::new(move |passage| {
             let mut seen = watch.lock();
-            seen.0 = seen.0.saturating_add(1);
+            seen.keep(passage);
             if passage.bytes.windows(10).any(|piece| piece.iter().all(u8::is_ascii_digit) && numbers.contains(piece)) {
-                seen.1.push(passage.from.clone());
+                seen.readable.push(passage.from.clone());
             }
             drop(seen);
             befalls(passage)
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, Vec<PartyId>)> {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

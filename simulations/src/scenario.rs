@@ -37,6 +37,8 @@ pub struct Size {
     pub hospitals: Spanned<u64>,
     /// Persons of each insurer.
     pub persons: Spanned<u64>,
+    /// How many of them are known by a number of the medical insurance, too, and registered in the directory.
+    pub medical: Option<Spanned<u64>>,
 }
 
 /// The time in which faults are injected.
@@ -53,6 +55,43 @@ pub struct Storm {
     /// What befalls some hosts for a while.
     #[serde(default)]
     pub spells: Vec<Spanned<Spell>>,
+    /// Who means harm.
+    #[serde(default)]
+    pub adversaries: Vec<Spanned<Adversary>>,
+    /// How often something changes of what is true of a person, each time after another question.
+    pub changes: Option<Spanned<u64>>,
+}
+
+/// Somebody who means harm (敵対者), and when.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adversary {
+    /// Who.
+    pub who: Foe,
+    /// They act first after this question of the storm, from 1.
+    pub from_question: u64,
+    /// And again after so many more.
+    pub every: u64,
+    /// How often in all.
+    pub acts: u64,
+}
+
+/// Who can mean harm, by what they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Foe {
+    /// Sends again what somebody else sent, over a line of theirs or of their own.
+    Replayer,
+    /// Sends frames made of pieces of others' frames.
+    Forger,
+    /// An admitted office that asks without end.
+    Flooder,
+    /// Shows a witness another history of an insurer's ledger, signed with the stolen key.
+    Forker,
+    /// Changes something in an insurer's files.
+    Editor,
+    /// A directory that tells of one person what was registered of another.
+    Directory,
 }
 
 /// What befalls some hosts for a while (一時の障害).
@@ -85,6 +124,10 @@ pub enum Ill {
     Stopped,
     /// Their wall clocks are wrong.
     Clock,
+    /// In the end they are started from what was on their disk in the beginning.
+    SetBack,
+    /// Their key is stolen, and their credential revoked until they get another.
+    Revoked,
 }
 
 /// Whom a spell befalls.
@@ -174,6 +217,26 @@ pub enum Goal {
     Unreached,
     /// A question was put off undecided, as a clock was wrong or a host not ready.
     PutOff,
+    /// Nobody was found who knows a person.
+    NoHome,
+    /// An organisation was not admitted, as its credential was revoked.
+    NotAdmitted,
+    /// Something changed of what is true of somebody.
+    Changed,
+    /// A host was started from an old backup and began a new epoch.
+    SetBack,
+    /// A frame was sent again by somebody else.
+    Replayed,
+    /// A frame was forged.
+    Forged,
+    /// An organisation asked for more than it may.
+    Flooded,
+    /// A witness was shown another history.
+    Forked,
+    /// A changed file was found.
+    EditFound,
+    /// Two entries of the directory were exchanged.
+    Swapped,
 }
 
 /// A share, as "1/12".
@@ -195,13 +258,23 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 6] = [
+const SHIPPED: [&str; 16] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
     include_str!("../scenarios/prefecture-partition.toml"),
     include_str!("../scenarios/maintenance.toml"),
     include_str!("../scenarios/clocks.toml"),
+    include_str!("../scenarios/month-start-rush.toml"),
+    include_str!("../scenarios/directory-outage.toml"),
+    include_str!("../scenarios/roll-out.toml"),
+    include_str!("../scenarios/rolling-upgrade.toml"),
+    include_str!("../scenarios/flood.toml"),
+    include_str!("../scenarios/key-compromise.toml"),
+    include_str!("../scenarios/ledger-tampering.toml"),
+    include_str!("../scenarios/rogue-insurer.toml"),
+    include_str!("../scenarios/rogue-directory.toml"),
+    include_str!("../scenarios/everything.toml"),
 ];
 
 /// The most insurers, offices or hospitals of a world that is played in full.
@@ -244,6 +317,18 @@ impl Scenario {
         }
         if let Some(crashes) = &self.storm.faults.crashes {
             within(text, crashes, *self.storm.questions.get_ref())?;
+        }
+        if let Some(medical) = &size.medical {
+            within(text, medical, *size.persons.get_ref())?;
+        }
+        if let Some(changes) = &self.storm.changes {
+            within(text, changes, *self.storm.questions.get_ref())?;
+        }
+        for adversary in &self.storm.adversaries {
+            let wrong = adversary.get_ref().wrong(*self.storm.questions.get_ref(), size.medical.is_some());
+            if let Some(reason) = wrong {
+                return Err(fault(text, adversary, &reason));
+            }
         }
         for (at, spell) in self.storm.spells.iter().enumerate() {
             let earlier = self.storm.spells.iter().take(at).map(Spanned::get_ref);
@@ -292,6 +377,12 @@ impl Spell {
         if self.from_question == 0 || self.questions == 0 || self.until_question() > questions.saturating_add(1) {
             return Some(format!("it is not within questions 1 to {questions}"));
         }
+        if self.what == Ill::Revoked && !matches!(self.whom, Whom::Office | Whom::Hospital) {
+            return Some("only offices and hospitals have credentials".to_owned());
+        }
+        if self.what == Ill::SetBack && self.whom != Whom::Insurer {
+            return Some("only insurers can be set back".to_owned());
+        }
         match (self.what, self.off_s) {
             (Ill::Clock, Some(off_s)) if off_s != 0 && off_s.unsigned_abs() <= 86_400 => None,
             (Ill::Clock, _) => Some("a clock needs off_s, not 0 and at most a day".to_owned()),
@@ -308,6 +399,23 @@ impl Spell {
             _ => true,
         };
         is_alike && is_together && is_there
+    }
+}
+
+impl Adversary {
+    /// Whether they act after this question.
+    pub fn acts_after(&self, question: u64) -> bool {
+        let since = question.checked_sub(self.from_question);
+        since.is_some_and(|since| since % self.every.max(1) == 0 && since / self.every.max(1) < self.acts)
+    }
+
+    fn wrong(&self, questions: u64, has_directory: bool) -> Option<String> {
+        let last = self.from_question.saturating_add(self.every.saturating_mul(self.acts.saturating_sub(1)));
+        if self.from_question == 0 || self.every == 0 || self.acts == 0 || last > questions {
+            return Some(format!("they do not act within questions 1 to {questions}"));
+        }
+        let is_idle = self.who == Foe::Directory && !has_directory;
+        is_idle.then(|| "a directory without world.medical knows nobody".to_owned())
     }
 }
 
@@ -391,8 +499,7 @@ mod tests {
 
     #[test]
     fn every_shipped_scenario_is_one_and_no_two_share_a_name() {
-        let names: std::collections::BTreeSet<_> =
-            SHIPPED.iter().map(|text| Scenario::parse(text).unwrap().name).collect();
+        let names: BTreeSet<_> = SHIPPED.iter().map(|text| Scenario::parse(text).unwrap().name).collect();
         assert_eq!(names.len(), SHIPPED.len());
     }
 
@@ -408,6 +515,8 @@ mod tests {
             ("delay_max_ms = 4000", "delay_max_ms = 4000\ncrash_max_s = 3", 19, "without crashes"),
             ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
+            ("persons = 12", "persons = 12\nmedical = 13", 10, "not from 1 to 12"),
+            ("every_ms = 400", "every_ms = 400\nchanges = 61", 14, "not from 1 to 60"),
         ];
         let spell = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.spells]]\nwhom = \"insurer\"\n{rest}");
         let spells = [
@@ -416,7 +525,19 @@ mod tests {
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nprefectures = [48]", "no prefecture 48"),
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\noff_s = 3", "for clocks only"),
             ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
+            ("what = \"revoked\"\nfrom_question = 1\nquestions = 2", "only offices and hospitals"),
         ];
+        let adversary = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.adversaries]]\nwho = {rest}");
+        let adversaries = [
+            ("\"forker\"\nfrom_question = 50\nevery = 5\nacts = 4", "not act within questions 1 to 60"),
+            ("\"editor\"\nfrom_question = 1\nevery = 0\nacts = 4", "not act within questions 1 to 60"),
+            ("\"directory\"\nfrom_question = 1\nevery = 1\nacts = 4", "knows nobody"),
+            ("\"thief\"\nfrom_question = 1\nevery = 1\nacts = 4", "unknown variant"),
+        ];
+        for (rest, reason) in adversaries {
+            let error = lossy_with("[calm]\nquestions = 20", &adversary(rest)).unwrap_err();
+            assert!((25..=28).contains(&error.line) && error.reason.contains(reason), "{rest}: {error}");
+        }
         for (rest, reason) in spells {
             let error = lossy_with("[calm]\nquestions = 20", &spell(rest)).unwrap_err();
             assert!((25..=29).contains(&error.line) && error.reason.contains(reason), "{rest}: {error}");

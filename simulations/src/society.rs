@@ -1,12 +1,17 @@
 //! The society (社会) of a scenario: insurers, offices, hospitals and invented persons, told twice: to the insurers as
 //! import lines, to the oracle as what is true.
 
+use std::collections::BTreeMap;
+
+use protocol::binding::Binding;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
+use protocol::date::Date;
 use protocol::id::handle::Handle;
 use protocol::id::insurer::InsurerNumber;
+use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
@@ -25,15 +30,38 @@ use crate::seed::{below, pick, stream};
 pub struct Society {
     /// Who has a host.
     pub plan: Plan,
-    /// What each insurer imports.
-    pub imports: Vec<(PartyId, String)>,
     /// What must come of each question.
     pub oracle: Oracle,
     persons: Vec<PersonId>,
+    files: BTreeMap<PersonId, File>,
     planners: Vec<PartyId>,
     servers: Vec<PartyId>,
     hospitals: Vec<PartyId>,
     insurers: Vec<PartyId>,
+}
+
+/// What an insurer has of a person beside what is true now.
+#[derive(Clone, Debug, Default)]
+struct File {
+    /// The number of the medical insurance, if that is known.
+    medical: Option<MedicalInsuranceId>,
+    records: Vec<Value>,
+    /// Ties that are over.
+    ended: Vec<Value>,
+    /// Whether there was a consent that was withdrawn.
+    has_withdrawn: bool,
+}
+
+/// A change of what is true of a person (異動).
+#[derive(Debug)]
+pub struct Change {
+    person: PersonId,
+    truth: Truth,
+    file: File,
+    /// The insurer that has to be told.
+    pub insurer: PartyId,
+    /// What it is told.
+    pub line: String,
 }
 
 /// A question somebody has.
@@ -45,6 +73,8 @@ pub struct Query {
     pub asking: Asking,
     /// About whom.
     pub person: PersonId,
+    /// By which number the asker knows them.
+    pub handle: Handle,
     /// What.
     pub kind: RecordKind,
 }
@@ -66,9 +96,9 @@ impl Society {
         let (planners, servers) = (by_turns(0), by_turns(1));
         let mut society = Self {
             plan: plan(&insurers, &planners, &servers, &hospitals),
-            imports: Vec::new(),
             oracle: Oracle::default(),
             persons: Vec::new(),
+            files: BTreeMap::new(),
             planners,
             servers,
             hospitals,
@@ -76,11 +106,76 @@ impl Society {
         };
         let mut dice = stream(seed, "society");
         for insurer in insurers {
-            let lines: Vec<_> =
-                (0..count(&size.persons)).filter_map(|_person| society.invent(insurer, &mut dice)).collect();
-            society.imports.push((party(&format!("insurer:{insurer}")), lines.join("\n")));
+            for _person in 0..count(&size.persons) {
+                society.invent(insurer, &mut dice);
+            }
         }
+        society.give_medical_numbers(size.medical.as_ref().map_or(0, count), seed);
         society
+    }
+
+    /// All insurers.
+    pub fn insurers(&self) -> &[PartyId] {
+        &self.insurers
+    }
+
+    /// What an insurer imports to know everything that is true.
+    pub fn lines(&self, insurer: &PartyId) -> String {
+        let own = |person: &&PersonId| insurer.number() == person.insurer().to_string();
+        let lines = self
+            .persons
+            .iter()
+            .filter(own)
+            .filter_map(|person| Some(line(person, self.oracle.truth(person)?, self.files.get(person)?)));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What each insurer asks of the directory to be known as somebody's home, under a number above the last.
+    pub fn registrations(&self, number: u64) -> Vec<(PartyId, Ask)> {
+        let from = Date::MIN;
+        let known = self.files.iter().filter_map(|(person, file)| Some((person, file.medical.clone()?)));
+        known
+            .map(|(person, medical)| {
+                let home = Binding { insurer: person.insurer(), from };
+                let ask = Ask {
+                    staff: Staff { id: "staff-1".into(), job: Job::MunicipalOfficer, proof: None },
+                    purpose: Purpose::BenefitAdministration,
+                    person: Handle::Medical(medical),
+                    wish: Wish::Registration { home, number },
+                };
+                (party(&format!("insurer:{}", person.insurer())), ask)
+            })
+            .collect()
+    }
+
+    /// Something that may change of somebody; it is true once [`Society::learn`] is told that the insurer has it.
+    pub fn change(&self, dice: &mut dyn Rng) -> Option<Change> {
+        let person = pick(dice, &self.persons)?.clone();
+        let mut truth = self.oracle.truth(&person)?.clone();
+        let mut file = self.files.get(&person)?.clone();
+        match below(dice, 4) {
+            0 => {
+                file.has_withdrawn |= truth.consents;
+                truth.consents = !truth.consents;
+            }
+            1 => truth.is_protected = !truth.is_protected,
+            2 => {
+                file.ended.extend(truth.planner.take().map(|party| tie(&party, "care-planning", Some("2026-01-31"))));
+                truth.planner = pick(dice, &self.planners).cloned();
+            }
+            _ => {
+                file.ended.extend(truth.server.take().map(|party| tie(&party, "service", Some("2026-01-31"))));
+                truth.server = pick(dice, &self.servers).cloned();
+            }
+        }
+        let (insurer, line) = (party(&format!("insurer:{}", person.insurer())), line(&person, &truth, &file));
+        Some(Change { person, truth, file, insurer, line })
+    }
+
+    /// From now on the change is true.
+    pub fn learn(&mut self, change: Change) {
+        self.oracle.learn(change.person.clone(), change.truth);
+        self.files.insert(change.person, change.file);
     }
 
     /// A question of somebody, most often about one they have to do with.
@@ -97,7 +192,10 @@ impl Society {
         };
         let stranger = pick(dice, others).cloned();
         let asker = if below(dice, 5) == 0 { stranger } else { tied.or(stranger) }?;
-        Some(Query { asker, asking, person, kind })
+        let medical = self.files.get(&person).and_then(|file| file.medical.clone());
+        let medical = medical.filter(|_medical| below(dice, 2) == 0);
+        let handle = medical.map_or_else(|| Handle::Care(person.clone()), Handle::Medical);
+        Some(Query { asker, asking, person, handle, kind })
     }
 
     /// Every number on a card: none may be seen by anybody but those who ask and answer.
@@ -105,18 +203,33 @@ impl Society {
         self.persons.iter().map(|person| person.insured().expose())
     }
 
-    /// A person, as an import line.
-    fn invent(&mut self, insurer: InsurerNumber, dice: &mut dyn Rng) -> Option<String> {
-        let person = PersonId::parse(&format!("{insurer}:{:010}", below(dice, 10_000_000_000)))?;
+    /// A person, and what is true of them.
+    fn invent(&mut self, insurer: InsurerNumber, dice: &mut dyn Rng) {
+        let person = PersonId::parse(&format!("{insurer}:{:010}", below(dice, 10_000_000_000)));
+        let Some(person) = person else { return };
         let mut one_of = |all: &[PartyId], parts: u64| (below(dice, 8) < parts).then(|| pick(dice, all).cloned());
         let planner = one_of(&self.planners, 7).flatten();
         let server = one_of(&self.servers, 5).flatten();
         let doctor = one_of(&self.hospitals, 4).flatten();
         let truth = Truth { consents: below(dice, 5) > 0, is_protected: below(dice, 6) == 0, planner, server, doctor };
-        let line = line(&person, &truth, dice);
+        let records = RecordKind::ALL.into_iter().filter_map(|kind| record(kind, &person, dice)).collect();
+        self.files.insert(person.clone(), File { records, ..File::default() });
         self.oracle.learn(person.clone(), truth);
         self.persons.push(person);
-        Some(line)
+    }
+
+    /// The first so many of every insurer's persons are known by a number of the medical insurance, too.
+    fn give_medical_numbers(&mut self, persons: usize, seed: u64) {
+        let mut dice = stream(seed, "medical");
+        for insurer in self.insurers.clone() {
+            let own = self.persons.iter().filter(|person| insurer.number() == person.insurer().to_string());
+            for person in own.take(persons) {
+                let number = format!("39131008::{:08}:", below(&mut dice, 100_000_000));
+                if let Some(file) = self.files.get_mut(person) {
+                    file.medical = MedicalInsuranceId::parse(&number);
+                }
+            }
+        }
     }
 }
 
@@ -132,7 +245,7 @@ impl Query {
         Ask {
             staff: Staff { id: "staff-1".into(), job, proof: None },
             purpose,
-            person: Handle::Care(self.person.clone()),
+            person: self.handle.clone(),
             wish: Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None },
         }
     }
@@ -164,25 +277,26 @@ fn plan(insurers: &[InsurerNumber], planners: &[PartyId], servers: &[PartyId], h
 }
 
 /// The import line that makes it true.
-fn line(person: &PersonId, truth: &Truth, dice: &mut dyn Rng) -> String {
+fn line(person: &PersonId, truth: &Truth, file: &File) -> String {
     let insurer = person.insurer().to_string();
     let ties = [(&truth.planner, "care-planning"), (&truth.server, "service"), (&truth.doctor, "opinion-order")];
     let ties: Vec<_> = ties
         .into_iter()
-        .filter_map(|(party, nature)| {
-            Some(json!({"party": party.as_ref()?.to_string(), "nature": nature, "from": "2025-01-01", "until": null}))
-        })
+        .filter_map(|(party, nature)| Some(tie(party.as_ref()?, nature, None)))
+        .chain(file.ended.iter().cloned())
         .collect();
-    let consents: Vec<_> = truth
-        .consents
-        .then(|| json!({"taken_by": format!("insurer:{insurer}"), "on": "2025-01-01", "withdrawn": null}))
-        .into_iter()
-        .collect();
+    let consent = |withdrawn: Option<&str>| json!({"taken_by": format!("insurer:{insurer}"), "on": "2025-01-01", "withdrawn": withdrawn});
+    let withdrawn = file.has_withdrawn.then(|| consent(Some("2026-01-31")));
+    let consents: Vec<_> = withdrawn.into_iter().chain(truth.consents.then(|| consent(None))).collect();
     let protection = truth.is_protected.then(|| json!({"from": "2025-01-01", "until": null}));
-    let records: Vec<_> = RecordKind::ALL.into_iter().filter_map(|kind| record(kind, person, dice)).collect();
-    json!({"insurer": insurer, "insured": person.insured().expose(), "medical": null, "protection": protection,
-        "consents": consents, "relationships": ties, "records": records})
+    json!({"insurer": insurer, "insured": person.insured().expose(),
+        "medical": file.medical.as_ref().map(MedicalInsuranceId::expose), "protection": protection,
+        "consents": consents, "relationships": ties, "records": file.records})
     .to_string()
+}
+
+fn tie(party: &PartyId, nature: &str, until: Option<&str>) -> Value {
+    json!({"party": party.to_string(), "nature": nature, "from": "2025-01-01", "until": until})
 }
 
 /// The first version of a record: its form's example, made out to the person, in force since 2025.

@@ -28,6 +28,22 @@ pub struct Injected {
     pub stopped: u64,
     /// Clocks that were set wrong.
     pub misset: u64,
+    /// Hosts that were started from an old backup.
+    pub set_back: u64,
+    /// Organisations whose credential was revoked.
+    pub revoked: u64,
+    /// Frames of somebody else that were sent again.
+    pub replayed: u64,
+    /// Frames made of pieces of others.
+    pub forged: u64,
+    /// Frames in which an organisation asked for more than it may.
+    pub flooded: u64,
+    /// Other histories that were shown to a witness under a stolen key.
+    pub forked: u64,
+    /// Files in which somebody changed something.
+    pub edited: u64,
+    /// Entries of the directory that were exchanged.
+    pub swapped: u64,
 }
 
 /// The counts of a storm that is under way.
@@ -40,22 +56,11 @@ impl Count {
         *self.lock()
     }
 
-    /// One more host lost its power.
-    pub fn crash(&self) {
+    /// One more of these.
+    pub fn add(&self, which: fn(&mut Injected) -> &mut u64) {
         let mut injected = self.lock();
-        injected.crashed = injected.crashed.saturating_add(1);
-    }
-
-    /// One more host was shut down.
-    pub fn stop(&self) {
-        let mut injected = self.lock();
-        injected.stopped = injected.stopped.saturating_add(1);
-    }
-
-    /// One more clock was set wrong.
-    pub fn misset(&self) {
-        let mut injected = self.lock();
-        injected.misset = injected.misset.saturating_add(1);
+        let count = which(&mut injected);
+        *count = count.saturating_add(1);
     }
 
     fn lock(&self) -> MutexGuard<'_, Injected> {
@@ -65,7 +70,7 @@ impl Count {
 
 impl Injected {
     /// All of them, each with its name in Japanese.
-    pub const fn named(&self) -> [(&'static str, &'static str, u64); 8] {
+    pub const fn named(&self) -> [(&'static str, &'static str, u64); 16] {
         [
             ("dropped", "紛失", self.dropped),
             ("delayed", "遅延", self.delayed),
@@ -75,6 +80,14 @@ impl Injected {
             ("cut_off", "不通", self.cut_off),
             ("stopped", "停止", self.stopped),
             ("misset", "時計", self.misset),
+            ("set_back", "巻戻し", self.set_back),
+            ("revoked", "失効", self.revoked),
+            ("replayed", "再送", self.replayed),
+            ("forged", "偽造", self.forged),
+            ("flooded", "殺到", self.flooded),
+            ("forked", "分岐", self.forked),
+            ("edited", "改ざん", self.edited),
+            ("swapped", "すり替え", self.swapped),
         ]
     }
 

@@ -8,15 +8,18 @@ use protocol::access_log;
 use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::digest::Digest;
-use protocol::host::{Effect, Host, Input};
+use protocol::disk::Disk;
+use protocol::host::{Effect, Host, Input, Office};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
+use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use protocol::ledger::leaf::Leaf;
 use protocol::machine::{Ask, AskId, Ending};
 use protocol::primitives::{Primitives, Secret};
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Store, StoreError, StoreSecret};
 use protocol::time::{Now, Span, Steady, Timestamp};
+use rand_core::Rng;
 
 use crate::disk::FalseDisk;
 use crate::founding::{Founding, Plan};
@@ -74,6 +77,19 @@ pub struct World {
     partings: Vec<Parting>,
     /// Frames lost at a parting.
     cut_off: u64,
+    /// What the issuers revoked last, and the number of that list.
+    revoked: (Vec<u64>, u64),
+}
+
+/// What became of an attempt to start a host from files in which somebody changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edited {
+    /// It does not start: the change was found.
+    Found,
+    /// It starts with every leaf and the same head.
+    Harmless,
+    /// It starts and has another history.
+    Believed,
 }
 
 /// Some hosts that the others cannot reach.
@@ -160,6 +176,7 @@ impl World {
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
+            revoked: (Vec::new(), 1),
         };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
         let everyone: Vec<_> = members.chain(plan.holders.iter().cloned()).collect();
@@ -221,6 +238,11 @@ impl World {
         serials.sort_unstable();
         self.tell_everyone(&serials, number);
         self.run();
+    }
+
+    /// The number of the newest status lists.
+    pub const fn edition(&self) -> u64 {
+        self.revoked.1
     }
 
     /// Hands a signed object to some only.
@@ -330,10 +352,26 @@ impl World {
         Some(head.note.as_bytes().to_vec())
     }
 
-    /// Size and root of the host's newest signed head.
-    pub fn root(&self, party: &PartyId) -> Option<(u64, Digest)> {
-        let head = self.hosts.get(party)?.store.head(SEAT)?;
-        Some((head.size, head.root))
+    /// What the host's newest signed head says.
+    pub fn stands(&self, party: &PartyId) -> Option<Checkpoint> {
+        claimed(self.hosts.get(party)?.store.head(SEAT)?.note.as_bytes())
+    }
+
+    /// What became of it if somebody flipped a bit in one of a host's files, and started it from there.
+    pub fn edit(&self, party: &PartyId, dice: &mut dyn Rng) -> Option<Edited> {
+        let place = self.hosts.get(party)?;
+        let (disk, index) = (place.disk.copy(), place.index.copy());
+        let files: Vec<_> = disk.list().ok()?.into_iter().filter(|(_file, bytes)| *bytes > 0).collect();
+        let (file, bytes) = seed::pick(dice, &files)?;
+        disk.flip(file, seed::below(dice, bytes.saturating_mul(8)));
+        // The index is made from the files; without it each of them is read.
+        index.lose();
+        let Ok((_office, store)) = self.open(party, &place.services, place.issued, &disk, &index) else {
+            return Some(Edited::Found);
+        };
+        let head = |store: &Store| store.head(SEAT).map(|head| head.note.as_bytes().to_vec());
+        let is_same = head(&store) == head(&place.store) && self.leaves_of(&store) == self.leaves(party);
+        Some(if is_same { Edited::Harmless } else { Edited::Believed })
     }
 
     /// Everybody who has a host that runs.
@@ -343,7 +381,16 @@ impl World {
 
     /// The leaves of a host's open epoch.
     pub fn leaves(&self, party: &PartyId) -> Vec<Leaf> {
-        self.look(party, |batch| {
+        self.hosts.get(party).map(|place| self.leaves_of(&place.store)).unwrap_or_default()
+    }
+
+    /// How many leaves a host wrote in all epochs before the open one.
+    pub fn epoch_begins(&self, party: &PartyId) -> u64 {
+        self.look(party, |batch| batch.epoch_begins())
+    }
+
+    fn leaves_of(&self, store: &Store) -> Vec<Leaf> {
+        self.see(store, |batch| {
             let leaves = batch.epoch_begins()..batch.ledger_size();
             leaves.filter_map(|leaf| batch.leaf(leaf).ok()).map(|(leaf, _place)| leaf).collect()
         })
@@ -365,10 +412,13 @@ impl World {
     }
 
     fn look<T: Default>(&self, party: &PartyId, see: impl Fn(&Batch<'_>) -> T) -> T {
-        let Some(place) = self.hosts.get(party) else { return T::default() };
+        self.hosts.get(party).map(|place| self.see(&place.store, see)).unwrap_or_default()
+    }
+
+    fn see<T: Default>(&self, store: &Store, see: impl Fn(&Batch<'_>) -> T) -> T {
         let mut staged = Staged::new();
         let mut dice = seed::stream(self.founding.seed(), "a look");
-        let batch = Batch::new(self.now(), SEAT, &place.store, &mut staged, &mut dice);
+        let batch = Batch::new(self.now(), SEAT, store, &mut staged, &mut dice);
         batch.map_or_else(|_error| T::default(), |batch| see(&batch))
     }
 
@@ -504,7 +554,7 @@ impl World {
 
     /// What the authority and issuers would tell a host that was away.
     fn greet(&mut self, party: &PartyId) {
-        for notice in self.founding.notices(self.wall(), &[], 1) {
+        for notice in self.published() {
             self.push(0, party, Input::Notice(notice));
         }
         self.run();
@@ -538,7 +588,7 @@ impl World {
     pub fn wake(&mut self, party: &PartyId) -> Result<(), StoreError> {
         let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
         self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
-        for notice in self.founding.notices(self.wall(), &[], 1) {
+        for notice in self.published() {
             self.push(0, party, Input::Notice(notice));
         }
         Ok(())
@@ -630,12 +680,8 @@ impl World {
         let now = self.now();
         // What is still valid is in use again after a restart: a request names its credential.
         let issued = if now.wall.since(issued) < protocol::limits::CREDENTIAL_LIFE { issued } else { now.wall };
-        let founded = self.founding.office(SEAT, party, &services, issued, now.steady);
-        let (Some((mut office, signer)), Some(gate)) = (founded, self.founding.gate()) else { return Ok(()) };
-        let secret =
-            StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
-        let doors = (Box::new(disk.clone()), Box::new(index.clone()));
-        let (mut store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
+        let (mut office, mut store) = self.open(party, &services, issued, &disk, &index)?;
+        let Some(gate) = self.founding.gate() else { return Ok(()) };
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} resume {}", self.order));
         let mut staged = Staged::new();
         office.requester.resume(&gate, &mut Batch::new(now, SEAT, &store, &mut staged, &mut dice)?)?;
@@ -654,10 +700,35 @@ impl World {
         Ok(())
     }
 
+    /// What a host is, and the store on its files.
+    fn open(
+        &self,
+        party: &PartyId,
+        services: &[protocol::code::service::ServiceKind],
+        issued: Timestamp,
+        disk: &FalseDisk,
+        index: &FalseIndex,
+    ) -> Result<(Office, Store), StoreError> {
+        let founded = self.founding.office(SEAT, party, services, issued, self.now().steady);
+        assert!(founded.is_some(), "not founded: {party}");
+        let (office, signer) = founded.unwrap_or_else(|| unreachable!());
+        let secret =
+            StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
+        let doors = (Box::new(disk.clone()), Box::new(index.clone()));
+        let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
+        Ok((office, store))
+    }
+
     fn tell_everyone(&mut self, revoked: &[u64], number: u64) {
+        self.revoked = (revoked.to_vec(), number);
         for notice in self.founding.notices(self.wall(), revoked, number) {
             self.notice_everyone(&notice);
         }
+    }
+
+    /// What the authority and the issuers tell whoever asks.
+    fn published(&self) -> Vec<protocol::gate::Notice> {
+        self.founding.notices(self.wall(), &self.revoked.0, self.revoked.1)
     }
 
     fn notice_everyone(&mut self, notice: &protocol::gate::Notice) {
@@ -857,6 +928,11 @@ impl World {
         let joins = |ends: &(PartyId, PartyId)| (ends.0 == *a && ends.1 == *b) || (ends.0 == *b && ends.1 == *a);
         self.wires.iter().find(|(_wire, ends)| joins(ends)).map(|(wire, _ends)| *wire)
     }
+}
+
+/// What a signed note claims.
+pub fn claimed(note: &[u8]) -> Option<Checkpoint> {
+    SignedCheckpoint::parse(note).ok()?.claim().ok()
 }
 
 impl core::fmt::Debug for World {
