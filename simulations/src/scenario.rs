@@ -516,7 +516,7 @@ mod tests {
             ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
             ("persons = 12", "persons = 12\nmedical = 13", 10, "not from 1 to 12"),
-            ("every_ms = 400", "every_ms = 400\nchanges = 61", 14, "not from 1 to 60"),
+            ("every_ms = 300", "every_ms = 300\nchanges = 61", 14, "not from 1 to 60"),
         ];
         let spell = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.spells]]\nwhom = \"insurer\"\n{rest}");
         let spells = [
