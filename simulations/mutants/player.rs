@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use serde_json::json;
-use simulations::play::play;
+use simulations::play::{Cryptography, play};
 use simulations::scenario::Scenario;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 /// Whether the guarantee's own function returned a violation; a panic is none.
 fn is_broken(scenario: &Scenario, guarantee: &str, seed: u64) -> bool {
-    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed)));
+    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed, Cryptography::Full)));
     let Ok(Ok(played)) = played else { return false };
     played.guarantees.iter().any(|verdict| verdict.name == guarantee && !verdict.violations.is_empty())
 }

@@ -11,7 +11,6 @@ use protocol::host::Input;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::limits;
-use protocol::primitives::Real;
 use protocol::table;
 use protocol::time::Span;
 use rand_core::Rng;
@@ -128,7 +127,7 @@ pub fn fork(world: &mut World, seen: &Mutex<Seen>, dice: &mut dyn Rng) -> Option
     let connection = world.wire(&party, &witness)?;
     let size = cosigned.size.saturating_add(below(dice, 2));
     let other = Checkpoint { origin: cosigned.origin, size, root: Digest::of(&dice.next_u64().to_be_bytes()) };
-    let note = other.sign(&Real, &stolen).as_bytes().to_vec();
+    let note = other.sign(world.primitives(), &stolen).as_bytes().to_vec();
     // A number that no host comes to by counting.
     let number = dice.next_u64() | 1 << 63;
     let frame = Frame::Cosign(number, note.into(), cosigned.size, Vec::new(), None);

@@ -3,6 +3,7 @@
 pub mod seed;
 pub mod disk;
 pub mod index;
+pub mod toy;
 pub mod founding;
 pub mod world;
 pub mod population;

@@ -35,6 +35,11 @@ pub enum Asking {
     Officer,
 }
 
+impl Asking {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::CareManager, Self::CareWorker, Self::Doctor, Self::Officer];
+}
+
 /// How a question must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expected {

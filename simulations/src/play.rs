@@ -23,6 +23,7 @@ use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
+use crate::toy::Toy;
 use crate::world::{Delivery, Edited, Image, Parting, Tamper, World};
 
 /// What came of a play.
@@ -53,15 +54,29 @@ pub struct PlayError(String);
 
 /// How long hosts get to recover before the calm begins.
 const RECOVERY: Span = Span::from_s(120);
+/// How many writes away a failing power is, at most.
+const WRITES_MAX: u64 = 12;
+/// How long, in steps, it is waited for a write before the power fails amid none.
+const FALL_STEPS: u64 = 40;
+const FALL_STEP: Span = Span::from_ms(5);
 /// After so long every witness has seen what an insurer wrote, and no request of that time is fresh any more.
 const SEEN_BY_ALL: Span = Span::from_s(300);
 
-/// Plays it, in full cryptography.
+/// With what a play is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cryptography {
+    /// The node's own.
+    Full,
+    /// Hashes in its place, for many and large plays.
+    Toy,
+}
+
+/// Plays it.
 ///
 /// # Errors
 /// [`PlayError`] if a store does not open, or an insurer does not take its persons.
-pub fn play(scenario: &Scenario, seed: u64) -> Result<Played, PlayError> {
-    let mut stage = Stage::set(Society::new(seed, &scenario.world), seed)?;
+pub fn play(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Result<Played, PlayError> {
+    let mut stage = Stage::set(Society::new(seed, &scenario.world), seed, cryptography)?;
     stage.storm(scenario);
     stage.calm(*scenario.calm.questions.get_ref());
     Ok(stage.end(scenario))
@@ -103,8 +118,11 @@ struct Stage {
 struct Watch(Arc<Mutex<Seen>>);
 
 impl Stage {
-    fn set(society: Society, seed: u64) -> Result<Self, PlayError> {
-        let made = World::new(seed, &society.plan, Suite::XWing, Arc::new(Real));
+    fn set(society: Society, seed: u64, cryptography: Cryptography) -> Result<Self, PlayError> {
+        let made = match cryptography {
+            Cryptography::Full => World::new(seed, &society.plan, Suite::XWing, Arc::new(Real)),
+            Cryptography::Toy => World::new(seed, &society.plan, Suite::Toy, Arc::new(Toy)),
+        };
         let mut stage = Self {
             world: made.map_err(|error| PlayError(error.to_string()))?,
             society,
@@ -393,14 +411,23 @@ impl Stage {
         }
     }
 
-    /// An insurer's machine loses its power amid whatever it does.
+    /// An insurer's machine loses its power, amid a write if it writes.
     fn crash(&mut self, span: Span) {
         let parties = self.world.parties();
         let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
         let Some(victim) = pick(&mut self.dice, &insurers) else { return };
-        self.orphan(victim);
         self.count.add(|injected| &mut injected.crashed);
-        let failure = self.world.crash_for(victim, span).err().map(|error| error.to_string());
+        self.world.doom(victim, below(&mut self.dice, WRITES_MAX));
+        for _step in 0..FALL_STEPS {
+            self.world.pass(FALL_STEP);
+            if !self.world.parties().contains(victim) {
+                break;
+            }
+        }
+        self.world.fell(victim);
+        self.orphan(victim);
+        self.world.pass(span);
+        let failure = self.world.wake(victim).err().map(|error| error.to_string());
         self.evidence.restarts.push((victim.clone(), failure));
     }
 

@@ -48,8 +48,9 @@ struct File {
     records: Vec<Value>,
     /// Ties that are over.
     ended: Vec<Value>,
-    /// Whether there was a consent that was withdrawn.
-    has_withdrawn: bool,
+    /// The months since January 2025 in which a consent was given and withdrawn, in their order. After a withdrawal only
+    /// a later consent counts.
+    consents: Vec<(u64, Option<u64>)>,
 }
 
 /// A change of what is true of a person (異動).
@@ -79,6 +80,8 @@ pub struct Query {
     pub kind: RecordKind,
 }
 
+/// The months from January 2025 until before a play's day.
+const CONSENT_MONTHS: u64 = 20;
 /// Everything else that takes part.
 const SHARED: [&str; 3] = ["directory:1", "pseudonymiser:1", "witness:1"];
 
@@ -154,10 +157,7 @@ impl Society {
         let mut truth = self.oracle.truth(&person)?.clone();
         let mut file = self.files.get(&person)?.clone();
         match below(dice, 4) {
-            0 => {
-                file.has_withdrawn |= truth.consents;
-                truth.consents = !truth.consents;
-            }
+            0 => truth.consents = file.change_mind()?,
             1 => truth.is_protected = !truth.is_protected,
             2 => {
                 file.ended.extend(truth.planner.take().map(|party| tie(&party, "care-planning", Some("2026-01-31"))));
@@ -192,6 +192,9 @@ impl Society {
         };
         let stranger = pick(dice, others).cloned();
         let asker = if below(dice, 5) == 0 { stranger } else { tied.or(stranger) }?;
+        // Now and then it is somebody else who works there.
+        let other = *pick(dice, &Asking::ALL)?;
+        let asking = if below(dice, 8) == 0 { other } else { asking };
         let medical = self.files.get(&person).and_then(|file| file.medical.clone());
         let medical = medical.filter(|_medical| below(dice, 2) == 0);
         let handle = medical.map_or_else(|| Handle::Care(person.clone()), Handle::Medical);
@@ -213,7 +216,8 @@ impl Society {
         let doctor = one_of(&self.hospitals, 4).flatten();
         let truth = Truth { consents: below(dice, 5) > 0, is_protected: below(dice, 6) == 0, planner, server, doctor };
         let records = RecordKind::ALL.into_iter().filter_map(|kind| record(kind, &person, dice)).collect();
-        self.files.insert(person.clone(), File { records, ..File::default() });
+        let consents = truth.consents.then_some((0, None)).into_iter().collect();
+        self.files.insert(person.clone(), File { records, consents, ..File::default() });
         self.oracle.learn(person.clone(), truth);
         self.persons.push(person);
     }
@@ -251,6 +255,34 @@ impl Query {
     }
 }
 
+impl File {
+    /// The person consents if they did not, and withdraws if they did: whether they consent now. None if the months
+    /// before a play's day are used up.
+    fn change_mind(&mut self) -> Option<bool> {
+        let next = |month: u64| month.checked_add(1).filter(|month| *month < CONSENT_MONTHS);
+        match self.consents.last_mut() {
+            Some((on, withdrawn @ None)) => {
+                *withdrawn = Some(next(*on)?);
+                Some(false)
+            }
+            Some((_on, Some(withdrawn))) => {
+                let on = next(*withdrawn)?;
+                self.consents.push((on, None));
+                Some(true)
+            }
+            None => {
+                self.consents.push((0, None));
+                Some(true)
+            }
+        }
+    }
+}
+
+/// The first day of so many months after January 2025.
+fn first_of(month: u64) -> String {
+    format!("{}-{:02}-01", 2025 + month / 12, month % 12 + 1)
+}
+
 /// Insurer numbers with a right check digit, from the north on.
 fn insurers() -> impl Iterator<Item = InsurerNumber> {
     (1..=47_u32).flat_map(|prefecture| {
@@ -285,9 +317,10 @@ fn line(person: &PersonId, truth: &Truth, file: &File) -> String {
         .filter_map(|(party, nature)| Some(tie(party.as_ref()?, nature, None)))
         .chain(file.ended.iter().cloned())
         .collect();
-    let consent = |withdrawn: Option<&str>| json!({"taken_by": format!("insurer:{insurer}"), "on": "2025-01-01", "withdrawn": withdrawn});
-    let withdrawn = file.has_withdrawn.then(|| consent(Some("2026-01-31")));
-    let consents: Vec<_> = withdrawn.into_iter().chain(truth.consents.then(|| consent(None))).collect();
+    let consents = file.consents.iter().map(|(on, withdrawn)| {
+        json!({"taken_by": format!("insurer:{insurer}"), "on": first_of(*on), "withdrawn": withdrawn.map(first_of)})
+    });
+    let consents: Vec<_> = consents.collect();
     let protection = truth.is_protected.then(|| json!({"from": "2025-01-01", "until": null}));
     json!({"insurer": insurer, "insured": person.insured().expose(),
         "medical": file.medical.as_ref().map(MedicalInsuranceId::expose), "protection": protection,

@@ -21,7 +21,7 @@ use protocol::store::{Seat, Store, StoreError, StoreSecret};
 use protocol::time::{Now, Span, Steady, Timestamp};
 use rand_core::Rng;
 
-use crate::disk::FalseDisk;
+use crate::disk::{FalseDisk, Fault};
 use crate::founding::{Founding, Plan};
 use crate::index::FalseIndex;
 use crate::seed;
@@ -72,6 +72,8 @@ pub struct World {
     clocks: BTreeMap<PartyId, i64>,
     destroyed: Vec<(PartyId, protocol::key::KeyId)>,
     asleep: BTreeMap<PartyId, Asleep>,
+    /// Hosts whose power fails amid one of their next writes.
+    doomed: BTreeSet<PartyId>,
     tamper: Option<Tamper>,
     /// Who cannot reach whom.
     partings: Vec<Parting>,
@@ -173,6 +175,7 @@ impl World {
             clocks: BTreeMap::new(),
             destroyed: Vec::new(),
             asleep: BTreeMap::new(),
+            doomed: BTreeSet::new(),
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
@@ -490,6 +493,24 @@ impl World {
         self.start(party, place.services, place.issued, place.disk, place.index)?;
         self.greet(party);
         Ok(())
+    }
+
+    /// The power of a host fails amid a write that is so many away; it stays off until [`World::wake`].
+    pub fn doom(&mut self, party: &PartyId, calls: u64) {
+        if let Some(place) = self.hosts.get(party) {
+            place.disk.set_fault(place.disk.calls().saturating_add(calls), Fault::DieAmid);
+            self.doomed.insert(party.clone());
+        }
+    }
+
+    /// The power of a host fails now, whatever it does.
+    pub fn fell(&mut self, party: &PartyId) {
+        self.doomed.remove(party);
+        let Some(Place { disk, index, services, issued, .. }) = self.kill(party) else { return };
+        disk.clear_fault();
+        disk.crash(&mut seed::stream(self.founding.seed(), &format!("fall {}", self.order)));
+        self.record("fall", party, &[]);
+        self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
     }
 
     /// A backup of a host, taken while it runs.
@@ -810,6 +831,10 @@ impl World {
         self.works = self.works.saturating_add(1);
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} turn {}", self.works));
         let turned = place.host.turn(events, &mut place.store, now, &mut dice);
+        if turned.is_err() && self.doomed.contains(party) {
+            self.fell(party);
+            return;
+        }
         assert!(turned.is_ok(), "the store of {party} failed: {:?}", turned.as_ref().err());
         for effect in effects {
             self.perform(party, effect, 0, now);
@@ -916,6 +941,11 @@ impl World {
             self.push(0, &a, Input::Closed { connection });
             self.push(0, &b, Input::Closed { connection });
         }
+    }
+
+    /// The cryptography of the world.
+    pub fn primitives(&self) -> &dyn Primitives {
+        self.primitives.as_ref()
     }
 
     /// The network the world runs.

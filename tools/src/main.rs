@@ -92,6 +92,9 @@ enum SimulateVerb {
         /// 種
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// 署名と封緘をハッシュで代用し、速く上演する
+        #[arg(long)]
+        fast: bool,
     },
     /// 筋書を多くの種で上演し、破られた保証を種とともに挙げる
     Sweep {
@@ -103,6 +106,9 @@ enum SimulateVerb {
         /// 同時に上演する数
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// 署名と封緘をハッシュで代用し、速く上演する
+        #[arg(long)]
+        fast: bool,
     },
 }
 
@@ -574,12 +580,14 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
 fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
     match verb {
         SimulateVerb::List => Ok(simulate::list()),
-        SimulateVerb::Run { scenario, seed } => simulate::run(&simulate::scenario(&scenario)?, seed),
-        SimulateVerb::Sweep { scenario, seeds, jobs } => {
+        SimulateVerb::Run { scenario, seed, fast } => {
+            simulate::run(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast))
+        }
+        SimulateVerb::Sweep { scenario, seeds, jobs, fast } => {
             let scenario = simulate::scenario(&scenario)?;
             // Draws on standard error, and only if that is a terminal.
             let bar = indicatif::ProgressBar::new(seeds.end.saturating_sub(seeds.start));
-            let report = simulate::sweep(&scenario, seeds, jobs, &|| bar.inc(1));
+            let report = simulate::sweep(&scenario, seeds, jobs, simulate::cryptography(fast), &|| bar.inc(1));
             bar.finish_and_clear();
             Ok(report)
         }

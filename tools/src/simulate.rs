@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use simulations::play::{Played, play};
+use simulations::play::{Cryptography, Played, play};
 use simulations::scenario::Scenario;
 
 use crate::files;
@@ -59,13 +59,18 @@ pub fn seeds(text: &str) -> Result<Range<u64>, String> {
     }
 }
 
+/// With what to play, as the command line says.
+pub const fn cryptography(fast: bool) -> Cryptography {
+    if fast { Cryptography::Toy } else { Cryptography::Full }
+}
+
 /// Plays one seed.
 ///
 /// # Errors
 /// [`Code::Scenario`] if the world of the scenario cannot be made.
-pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, Trouble> {
+pub fn run(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Result<Report, Trouble> {
     let began = Instant::now();
-    let played = play(scenario, seed).map_err(|error| Trouble::new(Code::Scenario, error))?;
+    let played = play(scenario, seed, cryptography).map_err(|error| Trouble::new(Code::Scenario, error))?;
     let wall_s = began.elapsed().as_secs_f64();
     Ok(Report {
         text: told(scenario, seed, &played),
@@ -75,7 +80,13 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<Report, Trouble> {
 }
 
 /// Plays every seed, `jobs` at a time; a play that panics is reported like one that fails.
-pub fn sweep(scenario: &Scenario, seeds: Range<u64>, jobs: usize, tick: &(dyn Fn() + Sync)) -> Report {
+pub fn sweep(
+    scenario: &Scenario,
+    seeds: Range<u64>,
+    jobs: usize,
+    cryptography: Cryptography,
+    tick: &(dyn Fn() + Sync),
+) -> Report {
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let sums = Mutex::new(Sums::default());
@@ -87,7 +98,7 @@ pub fn sweep(scenario: &Scenario, seeds: Range<u64>, jobs: usize, tick: &(dyn Fn
                     if seed >= seeds.end {
                         return;
                     }
-                    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed)));
+                    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed, cryptography)));
                     if let Ok(mut sums) = sums.lock() {
                         sums.take(seed, played.map_err(|panic| said(panic.as_ref())));
                     }
