@@ -2,7 +2,7 @@
 //! issuer would make them. For simulations and tests; real networks are founded by `tsunagi network init`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use protocol::code::service::ServiceKind;
 use protocol::cosigning::Cosigning;
@@ -93,6 +93,9 @@ const LIFE: Span = Span::from_h(24);
 const GENERATIONS: u32 = 5;
 /// How often heads are cosigned.
 const COSIGN_EVERY: Span = Span::from_s(10);
+
+/// Reading the policies takes longer than founding the rest, and they are the same in every world.
+static JUDGE: LazyLock<Judge> = LazyLock::new(Judge::shipped);
 
 impl Founding {
     /// Founds a network at `began`.
@@ -343,7 +346,7 @@ impl Founding {
             Desk { seat, party: party.clone(), origin: origin.clone(), policy: self.roster.policy, quorum_at: None };
         match party.kind() {
             PartyKind::Insurer => {
-                let machine = Municipality::new(desk, keys.label.clone(), Judge::shipped(), steady);
+                let machine = Municipality::new(desk, keys.label.clone(), JUDGE.clone(), steady);
                 Some(Box::new(machine))
             }
             PartyKind::Directory => Some(Box::new(Directory::new(desk))),
@@ -435,7 +438,7 @@ fn roster(members: Vec<Member>, signers: &[Secret], began: Timestamp, primitives
         next_signers: set,
         pulse: signers.first().map_or(PublicKey::from_bytes([0; 32]), public),
         suite_min: Suite::X25519,
-        policy: Judge::shipped().digest(),
+        policy: JUDGE.digest(),
         // The smallest majority.
         witness_quorum: u8::try_from(witnesses / 2 + 1).unwrap_or(u8::MAX),
         members,

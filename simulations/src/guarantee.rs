@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::cbor;
 use protocol::code::field_group::FieldGroup;
 use protocol::digest::Digest;
-use protocol::id::party::PartyId;
+use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
@@ -14,6 +14,7 @@ use protocol::machine::{Answered, Ending};
 use protocol::message::{Body, Outcome};
 use protocol::record::disclosure::Content;
 use protocol::refusal::Told;
+use protocol::time::Span;
 
 use crate::adversary::Fork;
 use crate::oracle::Expected;
@@ -45,6 +46,8 @@ pub struct Evidence {
     pub frames: u64,
     /// Frames in which a number of somebody's card could be read, each with who sent it.
     pub readable: Vec<PartyId>,
+    /// What each organisation keeps at the end.
+    pub kept: BTreeMap<PartyId, Kept>,
 }
 
 /// An epoch of a ledger.
@@ -54,6 +57,15 @@ pub struct Ledger {
     pub begins: u64,
     /// Its leaves.
     pub leaves: Vec<Leaf>,
+}
+
+/// What an organisation keeps at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Rows.
+    pub rows: u64,
+    /// Rows in which a number of somebody's card can be read.
+    pub readable: u64,
 }
 
 /// A request as the ledger of whoever answered it has it.
@@ -93,14 +105,22 @@ pub struct Asked {
     pub ending: Option<Ending>,
     /// Whether the asker's own host died under it: nobody is left who could be told.
     pub is_orphaned: bool,
+    /// When it was asked, since the founding.
+    pub asked_at: Span,
+    /// When it ended.
+    pub ended_at: Option<Span>,
+    /// How many faults had been injected when it was asked.
+    pub faults_before: u64,
+    /// Whether one was injected, or lasted, before it was seen to have ended.
+    pub met_fault: bool,
     /// Whether it was asked after the storm.
     pub in_calm: bool,
     /// Whether the asker's credential was revoked when it asked.
     pub is_revoked: bool,
     /// Who flooded somebody in the minute before, if anybody did.
     pub flooder: Option<PartyId>,
-    /// Whether a fault other than a flood had been injected by its end.
-    pub met_fault: bool,
+    /// Whether nothing but floods had been injected by its end.
+    pub is_undisturbed: bool,
 }
 
 /// What came of a guarantee.
@@ -115,7 +135,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 15] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 16] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -131,7 +151,15 @@ pub const ALL: [fn(&Evidence) -> Verdict; 15] = [
     no_fork_is_cosigned,
     whoever_was_set_back_begins_a_new_epoch,
     no_changed_history_is_believed,
+    no_go_between_keeps_whom_it_is_about,
 ];
+
+impl Ledger {
+    /// The root of its tree.
+    pub fn root(&self) -> Digest {
+        root_of(&self.leaves)
+    }
+}
 
 impl Asked {
     /// The answer, if there is one.
@@ -294,7 +322,7 @@ fn whoever_is_revoked_is_told_nothing(evidence: &Evidence) -> Verdict {
 fn a_flood_harms_nobody_else(evidence: &Evidence) -> Verdict {
     let others = evidence.asked.iter().filter(|asked| {
         let is_other = asked.flooder.as_ref().is_some_and(|flooder| *flooder != asked.query.asker);
-        is_other && !asked.met_fault && !asked.is_revoked && !asked.is_orphaned
+        is_other && asked.is_undisturbed && !asked.is_revoked && !asked.is_orphaned
     });
     judge("a_flood_harms_nobody_else", others, |asked| {
         asked.decision().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
@@ -318,6 +346,15 @@ fn whoever_was_set_back_begins_a_new_epoch(evidence: &Evidence) -> Verdict {
 fn no_changed_history_is_believed(evidence: &Evidence) -> Verdict {
     judge("no_changed_history_is_believed", evidence.edits.iter(), |(party, edited)| {
         (*edited == Edited::Believed).then(|| format!("{party} starts with another history"))
+    })
+}
+
+fn no_go_between_keeps_whom_it_is_about(evidence: &Evidence) -> Verdict {
+    let is_between =
+        |party: &PartyId| matches!(party.kind(), PartyKind::Directory | PartyKind::Pseudonymiser | PartyKind::Witness);
+    let kept = evidence.kept.iter().filter(|(party, kept)| is_between(party) && kept.rows > 0);
+    judge("no_go_between_keeps_whom_it_is_about", kept, |(party, kept)| {
+        (kept.readable > 0).then(|| format!("{party} keeps {} rows with a card's number", kept.readable))
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
+use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::epoch;
@@ -16,10 +17,10 @@ use protocol::time::Span;
 use rand_core::Rng;
 use toml::Spanned;
 
-use crate::adversary::{self, Seen};
-use crate::guarantee::{self, Asked, Decided, Evidence, Ledger, SetBack, Verdict};
+use crate::adversary::{self, Fork, Seen};
+use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack, Verdict};
 use crate::oracle::Expected;
-use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
+use crate::scenario::{Foe, Goal, Ill, Scenario, Spell, Whom};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
@@ -45,6 +46,61 @@ pub struct Played {
     pub guarantees: Vec<Verdict>,
     /// Every goal, and whether it was reached.
     pub sometimes: Vec<(Goal, bool)>,
+    /// The course of every question.
+    pub courses: Vec<Course>,
+    /// What lasted for a while, in the order in which it began.
+    pub bands: Vec<Band>,
+    /// Other histories that were shown to a witness.
+    pub forks: Vec<Fork>,
+    /// Every ledger at the end: whose, of which epoch, how many leaves, under which root.
+    pub ledgers: Vec<(PartyId, u32, u64, Digest)>,
+    /// What each organisation keeps at the end.
+    pub kept: BTreeMap<PartyId, Kept>,
+}
+
+/// The course of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Course {
+    /// Who asked.
+    pub asker: PartyId,
+    /// The insurer it was about somebody of.
+    pub insurer: InsurerNumber,
+    /// When it was asked, since the founding.
+    pub asked_at: Span,
+    /// When its asker was told, since the founding.
+    pub ended_at: Option<Span>,
+    /// What came of it.
+    pub end: End,
+    /// Whether a fault was injected, or lasted, meanwhile.
+    pub met_fault: bool,
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// A record was shown, all or a part of it.
+    Shown,
+    /// It was refused.
+    Refused,
+    /// It was put off undecided.
+    PutOff,
+    /// Nobody answered.
+    Failed,
+    /// Nobody is left who could be told.
+    Orphaned,
+}
+
+/// Something that lasted for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// What.
+    pub what: Ill,
+    /// Whom.
+    pub whom: Whom,
+    /// From when on, since the founding.
+    pub from: Span,
+    /// Until when; none if it lasts.
+    pub until: Option<Span>,
 }
 
 /// Why there was no play.
@@ -104,6 +160,8 @@ struct Stage {
     watch: Watch,
     /// What lay on the disks of those who will be set back.
     images: BTreeMap<PartyId, (Checkpoint, Image)>,
+    /// What lasts or lasted.
+    bands: Vec<Band>,
     /// Whose credentials are revoked.
     revoked: BTreeSet<PartyId>,
     /// Who flooded last, and when.
@@ -133,6 +191,7 @@ impl Stage {
             changes: 0,
             watch: Watch::default(),
             images: BTreeMap::new(),
+            bands: Vec::new(),
             revoked: BTreeSet::new(),
             flood: None,
             registered: 0,
@@ -230,8 +289,12 @@ impl Stage {
             query,
             expected,
             ending: None,
-            in_calm,
+            asked_at: self.world.passed(),
+            ended_at: None,
+            faults_before: self.injected().total(),
             met_fault: false,
+            in_calm,
+            is_undisturbed: false,
         });
     }
 
@@ -294,11 +357,18 @@ impl Stage {
     fn change(&mut self, spells: &[Spanned<Spell>], number: u64) {
         let spells = || spells.iter().map(Spanned::get_ref);
         for spell in spells().filter(|spell| spell.until_question() == number) {
+            let now = self.world.passed();
+            let is_it = |band: &&mut Band| band.what == spell.what && band.whom == spell.whom;
+            if let Some(band) = self.bands.iter_mut().filter(is_it).find(|band| band.until.is_none()) {
+                band.until = Some(now);
+            }
             for party in self.befallen(spell) {
                 self.lift(spell, &party);
             }
         }
         for spell in spells().filter(|spell| spell.from_question == number) {
+            let from = self.world.passed();
+            self.bands.push(Band { what: spell.what, whom: spell.whom, from, until: None });
             for party in self.befallen(spell) {
                 self.inflict(spell, &party);
             }
@@ -433,12 +503,14 @@ impl Stage {
 
     /// Notes which questions ended, and every signed head.
     fn gather(&mut self) {
-        let has_faults = self.faults() > 0;
+        let (is_undisturbed, faults) = (self.faults() == 0, self.injected().total());
+        let lasts = self.bands.iter().any(|band| band.until.is_none());
         for (ask, at) in core::mem::take(&mut self.open) {
-            match (self.world.ending(ask), self.evidence.asked.get_mut(at)) {
-                (Some(ending), Some(asked)) => {
-                    asked.ending = Some(ending);
-                    asked.met_fault = has_faults;
+            match (self.world.ending_at(ask), self.evidence.asked.get_mut(at)) {
+                (Some((ended_at, ending)), Some(asked)) => {
+                    (asked.ending, asked.ended_at) = (Some(ending), Some(ended_at));
+                    asked.is_undisturbed = is_undisturbed;
+                    asked.met_fault = lasts || faults > asked.faults_before;
                 }
                 _ => self.open.push((ask, at)),
             }
@@ -451,8 +523,14 @@ impl Stage {
     }
 
     fn end(mut self, scenario: &Scenario) -> Played {
+        let numbers = self.society.numbers().collect();
         for party in self.world.parties() {
             self.keep(&party);
+            let rows = self.world.everything(&party);
+            let is_readable = |row: &&(Vec<u8>, Vec<u8>)| shows(&row.0, &numbers) || shows(&row.1, &numbers);
+            let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+            let readable = count(rows.iter().filter(is_readable).count());
+            self.evidence.kept.insert(party, Kept { rows: count(rows.len()), readable });
         }
         {
             let mut seen = self.watch.lock();
@@ -461,6 +539,9 @@ impl Stage {
             self.evidence.requests = core::mem::take(&mut seen.requests);
         }
         let reached = self.reached();
+        let ledgers = self.evidence.ledgers.iter().map(|((party, epoch), ledger)| {
+            (party.clone(), *epoch, u64::try_from(ledger.leaves.len()).unwrap_or(u64::MAX), ledger.root())
+        });
         Played {
             digest: self.world.trace(),
             passed: self.world.passed(),
@@ -470,6 +551,11 @@ impl Stage {
             injected: self.injected(),
             guarantees: guarantee::ALL.iter().map(|guarantee| guarantee(&self.evidence)).collect(),
             sometimes: scenario.sometimes.goals.iter().map(|goal| (*goal, reached.contains(goal))).collect(),
+            courses: self.evidence.asked.iter().map(Course::of).collect(),
+            ledgers: ledgers.collect(),
+            bands: self.bands,
+            forks: self.evidence.forks.clone(),
+            kept: self.evidence.kept.clone(),
         }
     }
 
@@ -523,15 +609,44 @@ impl Stage {
     }
 }
 
+impl Course {
+    fn of(asked: &Asked) -> Self {
+        let end = match (&asked.ending, asked.outcome()) {
+            (Some(Ending::Answered(_)), Some(Expected::Refused)) => End::Refused,
+            (Some(Ending::Answered(_)), Some(Expected::Shown { .. })) => End::Shown,
+            (Some(Ending::Answered(_)), None) | (Some(Ending::Failed(Failure::NotReady(_))), _) => End::PutOff,
+            (Some(Ending::Failed(_)), _) => End::Failed,
+            (None, _) => End::Orphaned,
+        };
+        Self {
+            asker: asked.query.asker.clone(),
+            insurer: asked.query.person.insurer(),
+            asked_at: asked.asked_at,
+            ended_at: asked.ended_at,
+            end,
+            met_fault: asked.met_fault,
+        }
+    }
+}
+
+/// Whether a number can be read in it.
+fn shows(bytes: &[u8], numbers: &BTreeSet<String>) -> bool {
+    let is_one = |piece: &[u8]| {
+        let is_digits = piece.iter().all(u8::is_ascii_digit);
+        is_digits && core::str::from_utf8(piece).is_ok_and(|text| numbers.contains(text))
+    };
+    Society::NUMBER_DIGITS.into_iter().any(|digits| bytes.windows(digits).any(is_one))
+}
+
 impl Watch {
     /// Reads along, before `befalls` does what it does.
     fn over(&self, society: &Society, befalls: Tamper) -> Tamper {
         let (watch, mut befalls) = (self.clone(), befalls);
-        let numbers: BTreeSet<Vec<u8>> = society.numbers().map(|number| number.as_bytes().to_vec()).collect();
+        let numbers = society.numbers().collect();
         Box::new(move |passage| {
             let mut seen = watch.lock();
             seen.keep(passage);
-            if passage.bytes.windows(10).any(|piece| piece.iter().all(u8::is_ascii_digit) && numbers.contains(piece)) {
+            if shows(&passage.bytes, &numbers) {
                 seen.readable.push(passage.from.clone());
             }
             drop(seen);

@@ -201,9 +201,14 @@ impl Society {
         Some(Query { asker, asking, person, handle, kind })
     }
 
+    /// How many digits the numbers on cards have: the medical insurance's, and the long-term-care insurance's.
+    pub const NUMBER_DIGITS: [usize; 2] = [8, 10];
+
     /// Every number on a card: none may be seen by anybody but those who ask and answer.
-    pub fn numbers(&self) -> impl Iterator<Item = &str> {
-        self.persons.iter().map(|person| person.insured().expose())
+    pub fn numbers(&self) -> impl Iterator<Item = String> {
+        let medical = self.files.values().filter_map(|file| file.medical.as_ref());
+        let medical = medical.filter_map(|medical| medical.expose().split(':').nth(2).map(str::to_owned));
+        self.persons.iter().map(|person| person.insured().expose().to_owned()).chain(medical)
     }
 
     /// A person, and what is true of them.

@@ -64,7 +64,7 @@ pub struct World {
     works: u64,
     /// Over everything that was sent, told or alarmed, in order.
     trace: Digest,
-    endings: BTreeMap<AskId, Ending>,
+    endings: BTreeMap<AskId, (Span, Ending)>,
     imports: BTreeMap<AskId, Result<u64, String>>,
     alarms: Vec<(PartyId, &'static str)>,
     drops: Vec<(PartyId, protocol::host::Drop)>,
@@ -284,7 +284,7 @@ impl World {
         let id = self.ask_id();
         self.push(0, who, Input::Ask(SEAT, id, ask));
         self.run();
-        self.endings.remove(&id)
+        self.ending(id)
     }
 
     /// Puts an input before a host, as the outside could.
@@ -460,6 +460,15 @@ impl World {
     /// How many exchanges of its own a host keeps over a restart: those that have not ended.
     pub fn open_asks(&self, party: &PartyId) -> usize {
         self.rows(party, protocol::table::ASK).len()
+    }
+
+    /// Everything a host keeps in rows, key and value.
+    pub fn everything(&self, party: &PartyId) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.look(party, |batch| {
+            let (from, to) = (batch.key(0, &[]), batch.key(u8::MAX, &[]));
+            let rows = batch.range(&from, &to, usize::MAX).unwrap_or_default();
+            rows.into_iter().map(|(key, value)| (key.rest().to_vec(), value)).collect()
+        })
     }
 
     /// The rows of a host's table.
@@ -687,6 +696,11 @@ impl World {
 
     /// How an ask ended, once.
     pub fn ending(&mut self, ask: AskId) -> Option<Ending> {
+        self.ending_at(ask).map(|(_at, ending)| ending)
+    }
+
+    /// The same, and when, since the founding.
+    pub fn ending_at(&mut self, ask: AskId) -> Option<(Span, Ending)> {
         self.endings.remove(&ask)
     }
 
@@ -862,8 +876,14 @@ impl World {
             Effect::Dial { peer, .. } => self.dial(party, peer, after_ms),
             Effect::Close { connection } => self.close(connection),
             Effect::Tell(id, ending) => {
-                self.record("tell", party, format!("{} {ending:?}", id.0).as_bytes());
-                self.endings.insert(id, *ending);
+                match ending.as_ref() {
+                    Ending::Answered(answered) => {
+                        let parts = [id.0.to_be_bytes().as_slice(), &answered.body, &answered.evidence].concat();
+                        self.record("tell", party, &parts);
+                    }
+                    Ending::Failed(_) => self.record("tell", party, format!("{} {ending:?}", id.0).as_bytes()),
+                }
+                self.endings.insert(id, (self.passed(), *ending));
             }
             Effect::Imported(id, result) => {
                 self.imports.insert(id, result);

@@ -59,6 +59,7 @@ pub enum PolicyError {
 }
 
 /// The policies in force, and what they were found to say.
+#[derive(Clone)]
 pub struct Judge {
     words: Words,
     /// For each record kind the policies that can have a say in it.
@@ -242,6 +243,7 @@ const MASKED: [(FieldGroup, &str); 4] = [
 ];
 
 /// The schema, and the types of its words.
+#[derive(Clone)]
 struct Words {
     schema: Schema,
     types: BTreeMap<&'static str, EntityTypeName>,
