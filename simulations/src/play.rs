@@ -663,3 +663,15 @@ impl Watch {
 fn still() -> Tamper {
     Box::new(|passage| vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_in_the_middle_of_other_bytes_and_no_other_is() {
+        let numbers = BTreeSet::from(["0123456789".to_owned(), "87654321".to_owned()]);
+        assert!(shows(b"\x6a0123456789\xff", &numbers) && shows(b"::87654321:", &numbers));
+        assert!(!shows(b"0123456788", &numbers) && !shows(b"8765\x004321", &numbers) && !shows(b"", &numbers));
+    }
+}

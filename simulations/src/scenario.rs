@@ -113,7 +113,7 @@ pub struct Spell {
 }
 
 /// What can befall a host for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ill {
     /// They reach each other and nobody else, and nobody else reaches them.
@@ -131,7 +131,7 @@ pub enum Ill {
 }
 
 /// Whom a spell befalls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whom {
     /// Insurers.

@@ -22,3 +22,4 @@ pub mod doctor;
 pub mod demo;
 pub mod bench;
 pub mod simulate;
+pub mod dossier;

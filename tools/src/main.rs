@@ -10,6 +10,7 @@ use node::clock::Clock;
 use node::dice::OsDice;
 use protocol::id::party::PartyKind;
 use protocol::time::Span;
+use simulations::scenario::Scenario;
 use tools::application::Applicant;
 use tools::ask::{self, Person, Question};
 use tools::ledger::{self, Rosters};
@@ -17,7 +18,7 @@ use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::rotation::{self, Owner, Step, Turned};
-use tools::{authority, credential, member, network, simulate};
+use tools::{authority, credential, dossier, member, network, simulate};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
 #[derive(Parser)]
@@ -109,6 +110,23 @@ enum SimulateVerb {
         /// 署名と封緘をハッシュで代用し、速く上演する
         #[arg(long)]
         fast: bool,
+    },
+    /// 筋書を上演し、監査のための報告書 (report.html と report.json) を書く
+    Report {
+        /// 筋書の名前かファイル。なければ備え付けのすべて
+        scenarios: Vec<String>,
+        /// 種の範囲 (最初..最後の次)
+        #[arg(long, default_value = "1..4", value_parser = tools::simulate::seeds)]
+        seeds: std::ops::Range<u64>,
+        /// 署名と封緘をハッシュで代用し、速く上演する
+        #[arg(long)]
+        fast: bool,
+        /// 植えた欠陥の表 (mutants --json の出力)
+        #[arg(long)]
+        mutants: Option<PathBuf>,
+        /// 書き出すフォルダー
+        #[arg(long, default_value = "report")]
+        out: PathBuf,
     },
 }
 
@@ -590,6 +608,19 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
             let report = simulate::sweep(&scenario, seeds, jobs, simulate::cryptography(fast), &|| bar.inc(1));
             bar.finish_and_clear();
             Ok(report)
+        }
+        SimulateVerb::Report { scenarios, seeds, fast, mutants, out } => {
+            let named: Result<Vec<_>, _> = scenarios.iter().map(|named| simulate::scenario(named)).collect();
+            let scenarios = if scenarios.is_empty() { Scenario::shipped() } else { named? };
+            let plays =
+                seeds.end.saturating_sub(seeds.start).saturating_mul(u64::try_from(scenarios.len()).unwrap_or(0));
+            let bar = indicatif::ProgressBar::new(plays);
+            let report =
+                dossier::write(scenarios, &seeds, simulate::cryptography(fast), mutants.as_deref(), &out, &|| {
+                    bar.inc(1);
+                });
+            bar.finish_and_clear();
+            report
         }
     }
 }

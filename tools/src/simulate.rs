@@ -119,6 +119,7 @@ struct Sums {
     worlds: u64,
     questions: u64,
     answered: u64,
+    met: u64,
     injected: u64,
     failed: Vec<(u64, String)>,
 }
@@ -130,6 +131,8 @@ impl Sums {
             Ok(Ok(played)) => {
                 self.questions = self.questions.saturating_add(played.questions);
                 self.answered = self.answered.saturating_add(played.answered);
+                let met = played.courses.iter().filter(|course| course.met_fault).count();
+                self.met = self.met.saturating_add(u64::try_from(met).unwrap_or(u64::MAX));
                 self.injected = self.injected.saturating_add(played.injected.total());
                 let broken = played.guarantees.iter().filter(|verdict| !verdict.violations.is_empty());
                 self.failed.extend(broken.map(|verdict| (seed, verdict.name.to_owned())));
@@ -141,8 +144,8 @@ impl Sums {
 
     fn report(&self, scenario: &Scenario, seeds: &Range<u64>, wall_s: f64) -> Report {
         let mut text = format!(
-            "筋書 {} の種 {}..{}: 世界 {}、照会 {}、応答 {}、注入した障害 {}、{wall_s:.1} 秒",
-            scenario.name, seeds.start, seeds.end, self.worlds, self.questions, self.answered, self.injected
+            "筋書 {} の種 {}..{}: 世界 {}、照会 {}、応答 {}、障害に遭った照会 {}、注入した障害 {}、{wall_s:.1} 秒",
+            scenario.name, seeds.start, seeds.end, self.worlds, self.questions, self.answered, self.met, self.injected
         );
         let verdict = if self.failed.is_empty() {
             "\nすべての保証が保たれました"
@@ -155,7 +158,7 @@ impl Sums {
         }
         let failed: Vec<_> = self.failed.iter().map(|(seed, what)| json!({"seed": seed, "what": what})).collect();
         let data = json!({ "ok": self.failed.is_empty(), "scenario": scenario.name, "seeds": [seeds.start, seeds.end],
-            "worlds": self.worlds, "questions": self.questions, "answered": self.answered, "faults": self.injected,
+            "worlds": self.worlds, "questions": self.questions, "answered": self.answered, "met_a_fault": self.met, "faults": self.injected,
             "wall_s": wall_s, "failed": failed });
         Report { text, data, good: self.failed.is_empty() }
     }
@@ -212,7 +215,7 @@ fn hex(digest: &protocol::digest::Digest) -> String {
 }
 
 /// What a panic said.
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+pub fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
 }
