@@ -113,7 +113,7 @@ pub struct Answered {
     pub evidence: Vec<u8>,
     /// Its place there.
     pub leaf: u64,
-    /// The place of our own leaf about it.
+    /// The place of our own leaf about it, counted through all epochs of our ledger.
     pub own_leaf: u64,
     /// Whether no quorum of witnesses has cosigned a head yet that follows from the one it was proven under.
     pub is_unwitnessed: bool,

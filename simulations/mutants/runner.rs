@@ -36,6 +36,8 @@ enum Stop {
     Build(String, String),
     #[error("no mutant is called {0}")]
     Unknown(String),
+    #[error("another run is under way in {0}")]
+    Busy(PathBuf),
     #[error("{0}")]
     Usage(&'static str),
 }
@@ -66,6 +68,7 @@ fn run(arguments: &[String]) -> Result<bool, Stop> {
     }
     let has = |flag: &str| flags.iter().any(|given| *given == flag);
     let bench = Bench::new();
+    let _alone = bench.alone()?;
     let mutants = bench.mutants()?;
     for mutant in &mutants {
         bench.plant(mutant)?;
@@ -113,6 +116,16 @@ impl Bench {
         let root = own.parent().unwrap_or(own).to_owned();
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         Self { copy: target.join("mutants/tree"), root, target }
+    }
+
+    /// Two runs would plant in the same copy.
+    fn alone(&self) -> Result<fs::File, Stop> {
+        let path = self.target.join("mutants/lock");
+        let failed = |error| Stop::File(path.clone(), error);
+        fs::create_dir_all(self.target.join("mutants")).map_err(failed)?;
+        let lock = fs::File::create(&path).map_err(failed)?;
+        lock.try_lock().map_err(|_held| Stop::Busy(path.clone()))?;
+        Ok(lock)
     }
 
     fn mutants(&self) -> Result<Vec<Mutant>, Stop> {

@@ -14,3 +14,4 @@ pub mod storm;
 pub mod adversary;
 pub mod guarantee;
 pub mod play;
+pub mod shrink;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 /// A scenario, checked.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name, as on the command line.
@@ -26,7 +26,7 @@ pub struct Scenario {
 }
 
 /// How many of each take part.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
     /// Insurers, each a municipality.
@@ -42,7 +42,7 @@ pub struct Size {
 }
 
 /// The time in which faults are injected.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storm {
     /// Questions begun.
@@ -63,7 +63,7 @@ pub struct Storm {
 }
 
 /// Somebody who means harm (敵対者), and when.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adversary {
     /// Who.
@@ -77,7 +77,7 @@ pub struct Adversary {
 }
 
 /// Who can mean harm, by what they do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Foe {
     /// Sends again what somebody else sent, over a line of theirs or of their own.
@@ -95,7 +95,7 @@ pub enum Foe {
 }
 
 /// What befalls some hosts for a while (一時の障害).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spell {
     /// What.
@@ -149,7 +149,7 @@ pub enum Whom {
 }
 
 /// What goes wrong, each by its name and number. At most one befalls a frame.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// Frames that are lost.
@@ -170,7 +170,7 @@ pub struct Faults {
 }
 
 /// The time in which every question must be answered.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calm {
     /// Questions asked, one after the other.
@@ -178,7 +178,7 @@ pub struct Calm {
 }
 
 /// What must have happened.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sometimes {
     /// By name.
@@ -240,8 +240,8 @@ pub enum Goal {
 }
 
 /// A share, as "1/12".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Share {
     parts: u64,
     of: u64,
@@ -295,6 +295,11 @@ impl Scenario {
         })?;
         scenario.check(text)?;
         Ok(scenario)
+    }
+
+    /// The scenario as a file has it, without remarks.
+    pub fn to_toml(&self) -> Option<String> {
+        toml::to_string(self).ok()
     }
 
     /// The scenarios that come with the programme.
@@ -456,6 +461,12 @@ impl Share {
         let left = have.checked_sub(u128::from(other.parts).saturating_mul(u128::from(self.of)))?;
         let of = u128::from(self.of).saturating_mul(u128::from(other.of));
         Some(Self { parts: u64::try_from(left).ok()?, of: u64::try_from(of).ok()? })
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> Self {
+        format!("{}/{}", share.parts, share.of)
     }
 }
 

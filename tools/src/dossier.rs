@@ -41,9 +41,9 @@ struct Act {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct Mutant {
     name: String,
-    /// The guarantee that must notice.
-    caught_by: String,
-    /// How many seeds it took; none if it was not noticed.
+    /// The guarantee that noticed; none if it did not.
+    caught_by: Option<String>,
+    /// How many seeds it took.
     seeds_needed: Option<u64>,
 }
 
@@ -244,7 +244,7 @@ mod tests {
     fn small() -> Dossier {
         let named = |name: &str| Scenario::shipped().into_iter().find(|scenario| scenario.name == name).unwrap();
         let acts = ["calm", "rogue-insurer"].map(|name| Act::play(named(name), &(1..2), Cryptography::Toy, &|| ()));
-        let mutant = Mutant { name: "<b>".into(), caught_by: "every_question_ends".into(), seeds_needed: None };
+        let mutant = Mutant { name: "<b>".into(), caught_by: None, seeds_needed: None };
         Dossier { acts: acts.into(), mutants: Some(vec![mutant]), cryptography: Cryptography::Toy }
     }
 

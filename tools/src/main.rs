@@ -111,6 +111,20 @@ enum SimulateVerb {
         #[arg(long)]
         fast: bool,
     },
+    /// 保証が破られる種について、なお破られる小さな筋書を探して書く
+    Shrink {
+        /// 備え付けの筋書の名前、または筋書ファイル
+        scenario: String,
+        /// 種
+        #[arg(long)]
+        seed: u64,
+        /// 署名と封緘をハッシュで代用し、速く上演する
+        #[arg(long)]
+        fast: bool,
+        /// 書き出すファイル
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// 筋書を上演し、監査のための報告書 (report.html と report.json) を書く
     Report {
         /// 筋書の名前かファイル。なければ備え付けのすべて
@@ -608,6 +622,13 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
             let report = simulate::sweep(&scenario, seeds, jobs, simulate::cryptography(fast), &|| bar.inc(1));
             bar.finish_and_clear();
             Ok(report)
+        }
+        SimulateVerb::Shrink { scenario, seed, fast, out } => {
+            let bar = indicatif::ProgressBar::new_spinner();
+            let cryptography = simulate::cryptography(fast);
+            let report = simulate::shrink(simulate::scenario(&scenario)?, seed, cryptography, &out, &|| bar.inc(1));
+            bar.finish_and_clear();
+            report
         }
         SimulateVerb::Report { scenarios, seeds, fast, mutants, out } => {
             let named: Result<Vec<_>, _> = scenarios.iter().map(|named| simulate::scenario(named)).collect();

@@ -113,6 +113,47 @@ pub fn sweep(
     sums.report(scenario, &seeds, wall_s)
 }
 
+/// Makes a scenario smaller under which the same is still broken, and writes it as a file to be played again.
+///
+/// # Errors
+/// [`Code::File`] if the file cannot be written.
+pub fn shrink(
+    scenario: Scenario,
+    seed: u64,
+    cryptography: Cryptography,
+    out: &Path,
+    tick: &dyn Fn(),
+) -> Result<Report, Trouble> {
+    let Some(what) = broken(&scenario, seed, cryptography) else {
+        let text = format!("筋書 {} の種 {seed} では何も破られません。縮めるものはありません", scenario.name);
+        return Ok(Report::good(text, json!({"scenario": scenario.name, "seed": seed, "what": null, "file": null})));
+    };
+    let name = scenario.name.clone();
+    let least = simulations::shrink::shrink(scenario, &mut |smaller| {
+        tick();
+        broken(smaller, seed, cryptography).as_ref() == Some(&what)
+    });
+    let text = least.to_toml().unwrap_or_default();
+    files::replace(out, format!("# {name}, seed {seed}: {what}\n{text}").as_bytes(), 0o644)?;
+    let fast = if cryptography == Cryptography::Toy { " --fast" } else { "" };
+    Ok(Report::good(
+        format!("{what}\ntsunagi simulate run {} --seed {seed}{fast}", out.display()),
+        json!({"scenario": name, "seed": seed, "what": what, "file": out.display().to_string()}),
+    ))
+}
+
+/// The first guarantee that does not hold, or that the play panics.
+fn broken(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(|| play(scenario, seed, cryptography))) {
+        Ok(Ok(played)) => {
+            let broken = played.guarantees.iter().find(|verdict| !verdict.violations.is_empty());
+            broken.map(|verdict| verdict.name.to_owned())
+        }
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_panic) => Some("panic".to_owned()),
+    }
+}
+
 /// What a sweep adds up.
 #[derive(Default)]
 struct Sums {

@@ -144,9 +144,9 @@ fn mutants(dossier: &Dossier) -> String {
                <span lang=\"en\">The table was not handed in: this report does not show that the guarantees notice \
                defects.</span> <code>mutants --json &gt; FILE</code>, <code>report --mutants FILE</code></p>";
     };
-    let rows = mutants.iter().map(|mutant| match mutant.seeds_needed {
-        Some(seeds) => row(&mutant.name, &[&mutant.caught_by, &"気付いた / caught", &seeds]),
-        None => row(&mutant.name, &[&mutant.caught_by, &"気付かない / missed", &"-"]),
+    let rows = mutants.iter().map(|mutant| match (&mutant.caught_by, mutant.seeds_needed) {
+        (Some(guarantee), Some(seeds)) => row(&mutant.name, &[guarantee, &"気付いた / caught", &seeds]),
+        _ => row(&mutant.name, &[&"-", &"気付かない / missed", &"-"]),
     });
     title
         + &table(
