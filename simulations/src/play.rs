@@ -18,6 +18,7 @@ use rand_core::Rng;
 use toml::Spanned;
 
 use crate::adversary::{self, Fork, Seen};
+use crate::founding::party;
 use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack, Verdict};
 use crate::oracle::Expected;
 use crate::scenario::{Foe, Goal, Ill, Scenario, Spell, Whom};
@@ -25,7 +26,7 @@ use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
 use crate::toy::Toy;
-use crate::world::{Delivery, Edited, Image, Parting, Tamper, World};
+use crate::world::{Delivery, Edited, Happening, Image, Parting, Tamper, World};
 
 /// What came of a play.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +137,34 @@ pub fn play(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Resul
     stage.storm(scenario);
     stage.calm(*scenario.calm.questions.get_ref());
     Ok(stage.end(scenario))
+}
+
+/// Plays it and keeps what passed to and from the asker of one question (from 1) while that was open.
+///
+/// # Errors
+/// As [`play`].
+pub fn replay(
+    scenario: &Scenario,
+    seed: u64,
+    cryptography: Cryptography,
+    question: usize,
+) -> Result<Option<(Course, Vec<Happening>)>, PlayError> {
+    let mut stage = Stage::set(Society::new(seed, &scenario.world), seed, cryptography)?;
+    stage.world.listen();
+    stage.storm(scenario);
+    stage.calm(*scenario.calm.questions.get_ref());
+    let asked = question.checked_sub(1).and_then(|at| stage.evidence.asked.get(at));
+    Ok(asked.map(Course::of).map(|course| {
+        let until = course.ended_at.unwrap_or(Span::from_ms(u64::MAX));
+        let is_meanwhile = |happening: &&Happening| (course.asked_at..=until).contains(&happening.at);
+        let insurer = party(&format!("insurer:{}", course.insurer));
+        let is_theirs = |happening: &&Happening| match &happening.to {
+            Some(to) => happening.who == course.asker || *to == course.asker,
+            None => happening.who == course.asker || happening.who == insurer,
+        };
+        let happenings = stage.world.happenings().iter().filter(is_meanwhile).filter(is_theirs).cloned().collect();
+        (course, happenings)
+    }))
 }
 
 impl Played {

@@ -9,6 +9,7 @@ use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::digest::Digest;
 use protocol::disk::Disk;
+use protocol::frame::{self, Frame};
 use protocol::host::{Effect, Host, Input, Office};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
@@ -49,6 +50,19 @@ pub struct Delivery {
     pub bytes: Vec<u8>,
 }
 
+/// Something that happened, as a person reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When, since the founding.
+    pub at: Span,
+    /// To whom, or who sent it.
+    pub who: PartyId,
+    /// To whom it was sent, if it is a frame.
+    pub to: Option<PartyId>,
+    /// What.
+    pub what: String,
+}
+
 /// The world.
 pub struct World {
     founding: Founding,
@@ -79,6 +93,8 @@ pub struct World {
     partings: Vec<Parting>,
     /// Frames lost at a parting.
     cut_off: u64,
+    /// Everything that happened, if somebody wants to read it.
+    happenings: Option<Vec<Happening>>,
     /// What the issuers revoked last, and the number of that list.
     revoked: (Vec<u64>, u64),
 }
@@ -179,6 +195,7 @@ impl World {
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
+            happenings: None,
             revoked: (Vec::new(), 1),
         };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
@@ -233,6 +250,23 @@ impl World {
     /// Frames so far that were lost as one host could not reach the other.
     pub const fn cut_off(&self) -> u64 {
         self.cut_off
+    }
+
+    /// From now on everything that happens is kept to be read.
+    pub fn listen(&mut self) {
+        self.happenings.get_or_insert_default();
+    }
+
+    /// What happened since somebody listened.
+    pub fn happenings(&self) -> &[Happening] {
+        self.happenings.as_deref().unwrap_or_default()
+    }
+
+    fn happen(&mut self, who: &PartyId, to: Option<&PartyId>, what: impl FnOnce() -> String) {
+        let at = self.passed();
+        if let Some(happenings) = &mut self.happenings {
+            happenings.push(Happening { at, who: who.clone(), to: to.cloned(), what: what() });
+        }
     }
 
     /// Publishes pulse and status list anew, with these holders' credentials revoked.
@@ -518,6 +552,7 @@ impl World {
         let Some(Place { disk, index, services, issued, .. }) = self.kill(party) else { return };
         disk.clear_fault();
         disk.crash(&mut seed::stream(self.founding.seed(), &format!("fall {}", self.order)));
+        self.happen(party, None, || "lost its power".to_owned());
         self.record("fall", party, &[]);
         self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
     }
@@ -876,6 +911,15 @@ impl World {
             Effect::Dial { peer, .. } => self.dial(party, peer, after_ms),
             Effect::Close { connection } => self.close(connection),
             Effect::Tell(id, ending) => {
+                self.happen(party, None, || match ending.as_ref() {
+                    Ending::Answered(answered) => {
+                        format!(
+                            "told: answered by {}, its leaf {}, own leaf {}",
+                            answered.responder, answered.leaf, answered.own_leaf
+                        )
+                    }
+                    Ending::Failed(failure) => format!("told: {failure}"),
+                });
                 match ending.as_ref() {
                     Ending::Answered(answered) => {
                         let parts = [id.0.to_be_bytes().as_slice(), &answered.body, &answered.evidence].concat();
@@ -889,10 +933,12 @@ impl World {
                 self.imports.insert(id, result);
             }
             Effect::Alarm(what) => {
+                self.happen(party, None, || format!("alarm: {what}"));
                 self.record("alarm", party, what.as_bytes());
                 self.alarms.push((party.clone(), what));
             }
             Effect::Dropped(reason) => {
+                self.happen(party, None, || format!("turned a frame away: {reason:?}"));
                 self.record("drop", party, format!("{reason:?}").as_bytes());
                 self.drops.push((party.clone(), reason));
             }
@@ -906,14 +952,16 @@ impl World {
         let to = if a == *from { b } else { a };
         self.record("send", from, &bytes);
         if !self.reaches(from, &to) {
+            self.happen(from, Some(&to), || format!("{}, cut off", described(&bytes)));
             self.cut_off = self.cut_off.saturating_add(1);
             return;
         }
         let passage = Passage { from: from.clone(), to: to.clone(), bytes };
         let deliveries = match &mut self.tamper {
             Some(tamper) => tamper(&passage),
-            None => vec![Delivery { delay: Span::ZERO, bytes: passage.bytes }],
+            None => vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }],
         };
+        self.happen(from, Some(&to), || fate(&passage.bytes, &deliveries));
         for delivery in deliveries {
             let after = after_ms.saturating_add(WIRE_MS).saturating_add(delivery.delay.ms());
             self.push(after, &to, Input::Frame { connection, bytes: delivery.bytes });
@@ -978,6 +1026,39 @@ impl World {
         let joins = |ends: &(PartyId, PartyId)| (ends.0 == *a && ends.1 == *b) || (ends.0 == *b && ends.1 == *a);
         self.wires.iter().find(|(_wire, ends)| joins(ends)).map(|(wire, _ends)| *wire)
     }
+}
+
+/// What a frame was and what became of it.
+fn fate(sent: &[u8], deliveries: &[Delivery]) -> String {
+    let what = described(sent);
+    match deliveries {
+        [] => format!("{what}, lost"),
+        [one] if one.bytes != sent => format!("{what}, damaged"),
+        [one] if one.delay > Span::ZERO => format!("{what}, {} ms late", one.delay.ms()),
+        [_one] => what,
+        several => format!("{what}, {} times", several.len()),
+    }
+}
+
+/// The kind of a frame, and how long it is.
+fn described(bytes: &[u8]) -> String {
+    let kind = match frame::parse(bytes) {
+        Ok(Frame::Hello(..)) => "hello",
+        Ok(Frame::Welcome(_)) => "welcome",
+        Ok(Frame::Sorry(_)) => "sorry",
+        Ok(Frame::Request(..)) => "request",
+        Ok(Frame::Answer(..)) => "answer",
+        Ok(Frame::Busy(..)) => "busy",
+        Ok(Frame::Fetch(..)) => "fetch",
+        Ok(Frame::Notice(_)) => "notice",
+        Ok(Frame::Cosign(..)) => "cosign",
+        Ok(Frame::Cosigned(..)) => "cosigned",
+        Ok(Frame::Shown(_)) => "shown",
+        Ok(Frame::Prove(..)) => "prove",
+        Ok(Frame::Proven(..)) => "proven",
+        Err(_) => "no frame",
+    };
+    format!("{kind} ({} bytes)", bytes.len())
 }
 
 /// What a signed note claims.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use simulations::guarantee;
-use simulations::play::{Cryptography, Played, play};
+use simulations::play::{Course, Cryptography, Played, play, replay};
 use simulations::scenario::Scenario;
 
 #[test]
@@ -39,9 +39,29 @@ fn the_seeds_that_once_found_something_hold() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the folder lies beside the test")]
 fn every_file_of_a_regression_is_played() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/regressions");
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), FINDERS.len());
+}
+
+#[test]
+fn a_question_that_is_played_again_shows_its_request_its_answer_and_what_was_told() {
+    let shipped = Scenario::shipped();
+    let lossy = shipped.iter().find(|scenario| scenario.name == "lossy").unwrap();
+    let played = play(lossy, 1, Cryptography::Toy).unwrap();
+    let is_late = |course: &Course| course.ended_at.is_some_and(|at| at.ms() > course.asked_at.ms() + 4000);
+    let late: Vec<_> = (1..).zip(&played.courses).filter(|(_number, course)| is_late(course)).collect();
+    let told = late.into_iter().flat_map(|(number, expected)| {
+        let (course, happenings) = replay(lossy, 1, Cryptography::Toy, number).unwrap().unwrap();
+        assert_eq!(course, *expected);
+        happenings
+    });
+    let told: Vec<_> = told.map(|happening| happening.what).collect();
+    for needed in ["request (", "answer (", "told: ", ", lost", " ms late"] {
+        assert!(told.iter().any(|what| what.contains(needed)), "{needed}: {told:#?}");
+    }
+    assert_eq!(replay(lossy, 1, Cryptography::Toy, 10_000).unwrap(), None);
 }
 
 #[test]

@@ -111,6 +111,20 @@ enum SimulateVerb {
         #[arg(long)]
         fast: bool,
     },
+    /// 一つの種をもう一度上演し、一件の照会に関わる電文と出来事を順に示す
+    Replay {
+        /// 備え付けの筋書の名前、または筋書ファイル
+        scenario: String,
+        /// 種
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// 何番目の照会か (1 から)
+        #[arg(long, default_value_t = 1)]
+        question: usize,
+        /// 署名と封緘をハッシュで代用し、速く上演する
+        #[arg(long)]
+        fast: bool,
+    },
     /// 保証が破られる種について、なお破られる小さな筋書を探して書く
     Shrink {
         /// 備え付けの筋書の名前、または筋書ファイル
@@ -622,6 +636,9 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
             let report = simulate::sweep(&scenario, seeds, jobs, simulate::cryptography(fast), &|| bar.inc(1));
             bar.finish_and_clear();
             Ok(report)
+        }
+        SimulateVerb::Replay { scenario, seed, question, fast } => {
+            simulate::trace(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast), question)
         }
         SimulateVerb::Shrink { scenario, seed, fast, out } => {
             let bar = indicatif::ProgressBar::new_spinner();

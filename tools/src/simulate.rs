@@ -9,8 +9,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use protocol::time::Span;
 use serde_json::{Value, json};
-use simulations::play::{Cryptography, Played, play};
+use simulations::play::{Cryptography, Played, play, replay};
 use simulations::scenario::Scenario;
 
 use crate::files;
@@ -152,6 +153,42 @@ fn broken(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Option<
         Ok(Err(error)) => Some(error.to_string()),
         Err(_panic) => Some("panic".to_owned()),
     }
+}
+
+/// Plays one seed again and tells the course of one question: what passed to and from its asker while it was open.
+///
+/// # Errors
+/// [`Code::Usage`] if there was no such question, [`Code::Scenario`] if the world of the scenario cannot be made.
+pub fn trace(scenario: &Scenario, seed: u64, cryptography: Cryptography, question: usize) -> Result<Report, Trouble> {
+    let replayed =
+        replay(scenario, seed, cryptography, question).map_err(|error| Trouble::new(Code::Scenario, error))?;
+    let Some((course, happenings)) = replayed else {
+        return Err(Trouble::new(Code::Usage, format!("筋書 {} に照会 {question} はありません", scenario.name)));
+    };
+    let since = |at: Span| at.ms().saturating_sub(course.asked_at.ms());
+    let mut text = format!(
+        "照会 {question}: {} が保険者 {} の被保険者について尋ねた({} ms)",
+        course.asker,
+        course.insurer,
+        course.asked_at.ms()
+    );
+    for happening in &happenings {
+        let to = happening.to.as_ref().map_or_else(String::new, |to| format!(" → {to}"));
+        let _written = write!(text, "\n{:>7} ms  {}{to}: {}", since(happening.at), happening.who, happening.what);
+    }
+    let end =
+        course.ended_at.map_or_else(|| "告げられずに終わった".to_owned(), |at| format!("{} ms で終わった", since(at)));
+    let _written = write!(text, "\n{end}");
+    let lines: Vec<_> = happenings
+        .iter()
+        .map(|happening| {
+            json!({"ms": since(happening.at), "who": happening.who.to_string(), "what": happening.what,
+                "to": happening.to.as_ref().map(ToString::to_string)})
+        })
+        .collect();
+    let data = json!({"scenario": scenario.name, "seed": seed, "question": question, "asker": course.asker.to_string(),
+        "asked_ms": course.asked_at.ms(), "ended_ms": course.ended_at.map(Span::ms), "lines": lines});
+    Ok(Report::good(text, data))
 }
 
 /// What a sweep adds up.
