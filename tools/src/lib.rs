@@ -22,4 +22,5 @@ pub mod doctor;
 pub mod demo;
 pub mod bench;
 pub mod simulate;
+pub mod sweep;
 pub mod dossier;

@@ -18,6 +18,7 @@ use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::rotation::{self, Owner, Step, Turned};
+use tools::sweep::{self, Sweep};
 use tools::{authority, credential, dossier, member, network, simulate};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
@@ -102,7 +103,7 @@ enum SimulateVerb {
         /// 備え付けの筋書の名前、または筋書ファイル
         scenario: String,
         /// 種の範囲 (最初..最後の次)
-        #[arg(long, value_parser = tools::simulate::seeds)]
+        #[arg(long, value_parser = tools::sweep::seeds)]
         seeds: std::ops::Range<u64>,
         /// 同時に上演する数
         #[arg(long, default_value_t = 1)]
@@ -110,6 +111,9 @@ enum SimulateVerb {
         /// 署名と封緘をハッシュで代用し、速く上演する
         #[arg(long)]
         fast: bool,
+        /// 途中経過を控えるファイル。止めた掃引は、ここから続く
+        #[arg(long)]
+        state: Option<PathBuf>,
     },
     /// 一つの種をもう一度上演し、一件の照会に関わる電文と出来事を順に示す
     Replay {
@@ -144,7 +148,7 @@ enum SimulateVerb {
         /// 筋書の名前かファイル。なければ備え付けのすべて
         scenarios: Vec<String>,
         /// 種の範囲 (最初..最後の次)
-        #[arg(long, default_value = "1..4", value_parser = tools::simulate::seeds)]
+        #[arg(long, default_value = "1..4", value_parser = tools::sweep::seeds)]
         seeds: std::ops::Range<u64>,
         /// 署名と封緘をハッシュで代用し、速く上演する
         #[arg(long)]
@@ -629,13 +633,15 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
         SimulateVerb::Run { scenario, seed, fast } => {
             simulate::run(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast))
         }
-        SimulateVerb::Sweep { scenario, seeds, jobs, fast } => {
+        SimulateVerb::Sweep { scenario, seeds, jobs, fast, state } => {
             let scenario = simulate::scenario(&scenario)?;
             // Draws on standard error, and only if that is a terminal.
             let bar = indicatif::ProgressBar::new(seeds.end.saturating_sub(seeds.start));
-            let report = simulate::sweep(&scenario, seeds, jobs, simulate::cryptography(fast), &|| bar.inc(1));
+            let cryptography = simulate::cryptography(fast);
+            let what = Sweep { scenario: &scenario, seeds: (seeds.start, seeds.end), cryptography };
+            let report = sweep::sweep(what, jobs, state.as_deref(), &|| bar.inc(1));
             bar.finish_and_clear();
-            Ok(report)
+            report
         }
         SimulateVerb::Replay { scenario, seed, question, fast } => {
             simulate::trace(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast), question)

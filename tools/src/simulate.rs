@@ -2,11 +2,8 @@
 //! each held. What is right is decided in the crate `simulations`; here it is started, counted and printed.
 
 use std::fmt::Write as _;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use protocol::time::Span;
@@ -16,11 +13,6 @@ use simulations::scenario::Scenario;
 
 use crate::files;
 use crate::message::{Code, Report, Trouble};
-
-/// The most seeds of one sweep.
-const SEEDS_MAX: u64 = 1_000_000;
-/// The most plays at the same time.
-const JOBS_MAX: usize = 64;
 
 /// The scenarios that come with the programme.
 pub fn list() -> Report {
@@ -48,18 +40,6 @@ pub fn scenario(named: &str) -> Result<Scenario, Trouble> {
     Scenario::parse(&files::read_text(path)?).map_err(|error| Trouble::new(Code::Scenario, format!("{named}: {error}")))
 }
 
-/// A range of seeds as "first..after the last".
-///
-/// # Errors
-/// A text if it is none, is empty or holds too many.
-pub fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let ends = text.split_once("..").and_then(|(first, end)| Some((first.parse().ok()?, end.parse().ok()?)));
-    match ends {
-        Some((first, end)) if first < end && end - first <= SEEDS_MAX => Ok(first..end),
-        _ => Err(format!("「最初..最後の次」と書いてください。例 0..100、多くとも {SEEDS_MAX} 個")),
-    }
-}
-
 /// With what to play, as the command line says.
 pub const fn cryptography(fast: bool) -> Cryptography {
     if fast { Cryptography::Toy } else { Cryptography::Full }
@@ -78,40 +58,6 @@ pub fn run(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Result
         data: data(scenario, seed, &played, wall_s),
         good: played.is_good(),
     })
-}
-
-/// Plays every seed, `jobs` at a time; a play that panics is reported like one that fails.
-pub fn sweep(
-    scenario: &Scenario,
-    seeds: Range<u64>,
-    jobs: usize,
-    cryptography: Cryptography,
-    tick: &(dyn Fn() + Sync),
-) -> Report {
-    let began = Instant::now();
-    let next = AtomicU64::new(seeds.start);
-    let sums = Mutex::new(Sums::default());
-    std::thread::scope(|scope| {
-        for _job in 0..jobs.clamp(1, JOBS_MAX) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let played = catch_unwind(AssertUnwindSafe(|| play(scenario, seed, cryptography)));
-                    if let Ok(mut sums) = sums.lock() {
-                        sums.take(seed, played.map_err(|panic| said(panic.as_ref())));
-                    }
-                    tick();
-                }
-            });
-        }
-    });
-    let mut sums = sums.into_inner().unwrap_or_default();
-    sums.failed.sort_unstable();
-    let wall_s = began.elapsed().as_secs_f64();
-    sums.report(scenario, &seeds, wall_s)
 }
 
 /// Makes a scenario smaller under which the same is still broken, and writes it as a file to be played again.
@@ -191,57 +137,6 @@ pub fn trace(scenario: &Scenario, seed: u64, cryptography: Cryptography, questio
     Ok(Report::good(text, data))
 }
 
-/// What a sweep adds up.
-#[derive(Default)]
-struct Sums {
-    worlds: u64,
-    questions: u64,
-    answered: u64,
-    met: u64,
-    injected: u64,
-    failed: Vec<(u64, String)>,
-}
-
-impl Sums {
-    fn take<E: core::fmt::Display>(&mut self, seed: u64, played: Result<Result<Played, E>, String>) {
-        self.worlds = self.worlds.saturating_add(1);
-        match played {
-            Ok(Ok(played)) => {
-                self.questions = self.questions.saturating_add(played.questions);
-                self.answered = self.answered.saturating_add(played.answered);
-                let met = played.courses.iter().filter(|course| course.met_fault).count();
-                self.met = self.met.saturating_add(u64::try_from(met).unwrap_or(u64::MAX));
-                self.injected = self.injected.saturating_add(played.injected.total());
-                let broken = played.guarantees.iter().filter(|verdict| !verdict.violations.is_empty());
-                self.failed.extend(broken.map(|verdict| (seed, verdict.name.to_owned())));
-            }
-            Ok(Err(error)) => self.failed.push((seed, error.to_string())),
-            Err(panic) => self.failed.push((seed, format!("panic: {panic}"))),
-        }
-    }
-
-    fn report(&self, scenario: &Scenario, seeds: &Range<u64>, wall_s: f64) -> Report {
-        let mut text = format!(
-            "筋書 {} の種 {}..{}: 世界 {}、照会 {}、応答 {}、障害に遭った照会 {}、注入した障害 {}、{wall_s:.1} 秒",
-            scenario.name, seeds.start, seeds.end, self.worlds, self.questions, self.answered, self.met, self.injected
-        );
-        let verdict = if self.failed.is_empty() {
-            "\nすべての保証が保たれました"
-        } else {
-            "\n破られた保証があります:"
-        };
-        text.push_str(verdict);
-        for (seed, what) in &self.failed {
-            let _written = write!(text, "\n  種 {seed}: {what}(tsunagi simulate run {} --seed {seed})", scenario.name);
-        }
-        let failed: Vec<_> = self.failed.iter().map(|(seed, what)| json!({"seed": seed, "what": what})).collect();
-        let data = json!({ "ok": self.failed.is_empty(), "scenario": scenario.name, "seeds": [seeds.start, seeds.end],
-            "worlds": self.worlds, "questions": self.questions, "answered": self.answered, "met_a_fault": self.met, "faults": self.injected,
-            "wall_s": wall_s, "failed": failed });
-        Report { text, data, good: self.failed.is_empty() }
-    }
-}
-
 fn told(scenario: &Scenario, seed: u64, played: &Played) -> String {
     let faults: Vec<_> = played.injected.named().iter().map(|(_name, what, count)| format!("{what} {count}")).collect();
     let mut text = format!(
@@ -296,27 +191,4 @@ fn hex(digest: &protocol::digest::Digest) -> String {
 pub fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_of_seeds_is_two_numbers_the_first_below_the_second() {
-        assert_eq!(seeds("3..5"), Ok(3..5));
-        for wrong in ["", "3", "5..3", "3..3", "a..b", "0..1000001"] {
-            assert!(seeds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_play_that_panics_is_reported_with_its_seed_and_loses_no_other() {
-        let mut sums = Sums::default();
-        sums.take::<String>(7, Err("out of ink".to_owned()));
-        sums.take::<String>(8, Ok(Err("no stage".to_owned())));
-        let report = sums.report(&scenario("calm").unwrap(), &(7..9), 0.0);
-        assert!(!report.good);
-        assert!(report.text.contains("種 7: panic: out of ink") && report.text.contains("種 8: no stage"));
-    }
 }
