@@ -106,7 +106,8 @@ impl Cosigning {
         self.log = log;
     }
 
-    /// Goes to every witness of the roster each `every`. `log` is the public half of the ledger's key.
+    /// Goes to every witness of the roster each `every`, if it has not cosigned this very head within
+    /// [`limits::COSIGNED_LIFE`]. `log` is the public half of the ledger's key.
     pub const fn new(seat: Seat, party: PartyId, log: PublicKey, every: Span, now: Steady) -> Self {
         Self {
             seat,
@@ -196,8 +197,21 @@ impl Cosigning {
         self.alarm_of_quorum(now.wall, out);
         self.next = now.steady.plus(if self.is_settled() { self.every } else { UNSETTLED_EVERY });
         for witness in asked {
-            self.ask(witness, batch, out);
+            if !self.has_lately_cosigned(&witness, batch) {
+                self.ask(witness, batch, out);
+            }
         }
+    }
+
+    /// Whether a witness cosigned this very head a short while ago: a ledger that rests need not be shown again and again.
+    fn has_lately_cosigned(&self, witness: &PartyId, batch: &Batch<'_>) -> bool {
+        let (Some(visited), Some(head)) = (self.witnesses.get(witness), batch.head()) else { return false };
+        let is_same = |held: &Head| {
+            (held.0.size, held.0.root) == (head.size, head.root) && batch.origin().as_ref() == Some(&held.0.origin)
+        };
+        // By distance, for a wall clock may have been set to before.
+        let is_late = |at: Timestamp| batch.now().wall.distance(at) < limits::COSIGNED_LIFE;
+        self.is_settled() && visited.held.as_ref().is_some_and(is_same) && visited.at.is_some_and(is_late)
     }
 
     /// Takes a witness's verdict. `sent` is the head it was about.

@@ -13,5 +13,6 @@ pub mod society;
 pub mod storm;
 pub mod adversary;
 pub mod guarantee;
+pub mod played;
 pub mod play;
 pub mod shrink;

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
-use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::epoch;
@@ -17,92 +16,17 @@ use protocol::time::Span;
 use rand_core::Rng;
 use toml::Spanned;
 
-use crate::adversary::{self, Fork, Seen};
+use crate::adversary::{self, Seen};
 use crate::founding::party;
-use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack, Verdict};
+use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack};
 use crate::oracle::Expected;
-use crate::scenario::{Foe, Goal, Ill, Scenario, Spell, Whom};
+use crate::played::{Band, Course, Played};
+use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
 use crate::toy::Toy;
 use crate::world::{Delivery, Edited, Happening, Image, Parting, Tamper, World};
-
-/// What came of a play.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Played {
-    /// Over everything that was sent and told, in order.
-    pub digest: Digest,
-    /// Simulated time.
-    pub passed: Span,
-    /// Turns of hosts and pieces of work.
-    pub events: u64,
-    /// Questions begun.
-    pub questions: u64,
-    /// Questions whose asker got an answer or a refusal with a receipt.
-    pub answered: u64,
-    /// Faults injected.
-    pub injected: Injected,
-    /// Every guarantee.
-    pub guarantees: Vec<Verdict>,
-    /// Every goal, and whether it was reached.
-    pub sometimes: Vec<(Goal, bool)>,
-    /// The course of every question.
-    pub courses: Vec<Course>,
-    /// What lasted for a while, in the order in which it began.
-    pub bands: Vec<Band>,
-    /// Other histories that were shown to a witness.
-    pub forks: Vec<Fork>,
-    /// Every ledger at the end: whose, of which epoch, how many leaves, under which root.
-    pub ledgers: Vec<(PartyId, u32, u64, Digest)>,
-    /// What each organisation keeps at the end.
-    pub kept: BTreeMap<PartyId, Kept>,
-}
-
-/// The course of a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Course {
-    /// Who asked.
-    pub asker: PartyId,
-    /// The insurer it was about somebody of.
-    pub insurer: InsurerNumber,
-    /// When it was asked, since the founding.
-    pub asked_at: Span,
-    /// When its asker was told, since the founding.
-    pub ended_at: Option<Span>,
-    /// What came of it.
-    pub end: End,
-    /// Whether a fault was injected, or lasted, meanwhile.
-    pub met_fault: bool,
-}
-
-/// What came of a question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
-    /// A record was shown, all or a part of it.
-    Shown,
-    /// It was refused.
-    Refused,
-    /// It was put off undecided.
-    PutOff,
-    /// Nobody answered.
-    Failed,
-    /// Nobody is left who could be told.
-    Orphaned,
-}
-
-/// Something that lasted for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Band {
-    /// What.
-    pub what: Ill,
-    /// Whom.
-    pub whom: Whom,
-    /// From when on, since the founding.
-    pub from: Span,
-    /// Until when; none if it lasts.
-    pub until: Option<Span>,
-}
 
 /// Why there was no play.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,14 +91,6 @@ pub fn replay(
     }))
 }
 
-impl Played {
-    /// Whether every guarantee held and every goal was reached.
-    pub fn is_good(&self) -> bool {
-        self.guarantees.iter().all(|verdict| verdict.violations.is_empty())
-            && self.sometimes.iter().all(|(_goal, reached)| *reached)
-    }
-}
-
 /// A play under way.
 struct Stage {
     society: Society,
@@ -189,6 +105,8 @@ struct Stage {
     watch: Watch,
     /// What lay on the disks of those who will be set back.
     images: BTreeMap<PartyId, (Checkpoint, Image)>,
+    /// The root of each host's head when it was last looked at.
+    roots: BTreeMap<PartyId, Digest>,
     /// What lasts or lasted.
     bands: Vec<Band>,
     /// Whose credentials are revoked.
@@ -220,6 +138,7 @@ impl Stage {
             changes: 0,
             watch: Watch::default(),
             images: BTreeMap::new(),
+            roots: BTreeMap::new(),
             bands: Vec::new(),
             revoked: BTreeSet::new(),
             flood: None,
@@ -545,7 +464,12 @@ impl Stage {
             }
         }
         for party in self.world.parties() {
-            if let Some(head) = self.world.stands(&party) {
+            let root = self.world.root(&party);
+            if root == self.roots.get(&party).copied() {
+                continue;
+            }
+            if let (Some(root), Some(head)) = (root, self.world.stands(&party)) {
+                self.roots.insert(party.clone(), root);
                 self.evidence.heads.push((party, head));
             }
         }
@@ -635,26 +559,6 @@ impl Stage {
 
     fn injected(&self) -> Injected {
         Injected { cut_off: self.world.cut_off(), ..self.count.injected() }
-    }
-}
-
-impl Course {
-    fn of(asked: &Asked) -> Self {
-        let end = match (&asked.ending, asked.outcome()) {
-            (Some(Ending::Answered(_)), Some(Expected::Refused)) => End::Refused,
-            (Some(Ending::Answered(_)), Some(Expected::Shown { .. })) => End::Shown,
-            (Some(Ending::Answered(_)), None) | (Some(Ending::Failed(Failure::NotReady(_))), _) => End::PutOff,
-            (Some(Ending::Failed(_)), _) => End::Failed,
-            (None, _) => End::Orphaned,
-        };
-        Self {
-            asker: asked.query.asker.clone(),
-            insurer: asked.query.person.insurer(),
-            asked_at: asked.asked_at,
-            ended_at: asked.ended_at,
-            end,
-            met_fault: asked.met_fault,
-        }
     }
 }
 

@@ -278,7 +278,7 @@ const SHIPPED: [&str; 16] = [
 ];
 
 /// The most insurers, offices or hospitals of a world that is played in full.
-const PARTIES_MAX: u64 = 40;
+const PARTIES_MAX: u64 = 400;
 /// The most persons of an insurer, and questions of a phase.
 const COUNT_MAX: u64 = 20_000;
 
@@ -521,7 +521,7 @@ mod tests {
             ("drop = \"1/12\"", "drop = \"12\"", 16, "is no share"),
             ("drop = \"1/12\"", "drop = \"2/1\"", 16, "is no share"),
             ("corrupt = \"1/20\"", "corrupt = \"9/10\"", 20, "more than 1"),
-            ("insurers = 2", "insurers = 0", 6, "not from 1 to 40"),
+            ("insurers = 2", "insurers = 0", 6, "not from 1 to 400"),
             ("delay_max_ms = 4000", "", 17, "needs delay_max_ms"),
             ("delay_max_ms = 4000", "delay_max_ms = 4000\ncrash_max_s = 3", 19, "without crashes"),
             ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),

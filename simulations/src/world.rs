@@ -82,6 +82,10 @@ pub struct World {
     imports: BTreeMap<AskId, Result<u64, String>>,
     alarms: Vec<(PartyId, &'static str)>,
     drops: Vec<(PartyId, protocol::host::Drop)>,
+    /// When each host wants its next turn, and who waits for something: asked of a host after its turns only.
+    due: BTreeSet<(u64, PartyId)>,
+    due_at: BTreeMap<PartyId, u64>,
+    waiting: BTreeSet<PartyId>,
     /// How far the wall clocks of some hosts are from the world's, in milliseconds.
     clocks: BTreeMap<PartyId, i64>,
     destroyed: Vec<(PartyId, protocol::key::KeyId)>,
@@ -188,6 +192,9 @@ impl World {
             imports: BTreeMap::new(),
             alarms: Vec::new(),
             drops: Vec::new(),
+            due: BTreeSet::new(),
+            due_at: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             clocks: BTreeMap::new(),
             destroyed: Vec::new(),
             asleep: BTreeMap::new(),
@@ -387,6 +394,11 @@ impl World {
     pub fn head(&self, party: &PartyId) -> Option<Vec<u8>> {
         let head = self.hosts.get(party)?.store.head(SEAT)?;
         Some(head.note.as_bytes().to_vec())
+    }
+
+    /// The root of the host's newest signed head.
+    pub fn root(&self, party: &PartyId) -> Option<Digest> {
+        Some(self.hosts.get(party)?.store.head(SEAT)?.root)
     }
 
     /// What the host's newest signed head says.
@@ -661,6 +673,7 @@ impl World {
 
     fn kill(&mut self, party: &PartyId) -> Option<Place> {
         let place = self.hosts.remove(party)?;
+        self.note_deadline(party);
         let cut: Vec<_> =
             self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();
         for wire in cut {
@@ -764,6 +777,7 @@ impl World {
         let notices = protocol::host::heard::remembered_notices(SEAT, &store, now, &mut dice)?;
         host.recall(protocol::host::heard::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
         self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
+        self.note_deadline(party);
         for notice in notices {
             self.push(0, party, Input::Notice(notice));
         }
@@ -828,17 +842,15 @@ impl World {
             return *at <= end && self.instant(*at);
         }
         // Nothing under way: only asks that wait for a deadline keep the world going.
-        let waiting = self.hosts.values().any(|place| place.host.waits());
-        let due = self.hosts.values().filter_map(|place| place.host.deadline()).map(Steady::ms).min();
-        match due {
-            Some(at) if waiting && at <= end => self.instant(at.max(self.now)),
+        match self.due.first() {
+            Some((at, _party)) if !self.waiting.is_empty() && *at <= end => self.instant((*at).max(self.now)),
             _ => false,
         }
     }
 
     fn step_until(&mut self, end: u64) -> bool {
         let queued = self.queue.first_key_value().map(|((at, _order), _input)| *at);
-        let due = self.hosts.values().filter_map(|place| place.host.deadline()).map(Steady::ms).min();
+        let due = self.due.first().map(|(at, _party)| *at);
         match queued.into_iter().chain(due).min() {
             Some(at) if at <= end => self.instant(at.max(self.now)),
             _ => false,
@@ -856,20 +868,30 @@ impl World {
             let (to, input) = entry.remove();
             inputs.entry(to).or_default().push(input);
         }
-        let due: Vec<_> = self
-            .hosts
-            .iter()
-            .filter(|(_party, place)| place.host.deadline().is_some_and(|at| at <= now.steady))
-            .map(|(party, _place)| party.clone())
-            .collect();
-        for party in due {
-            inputs.entry(party).or_default();
+        for (_at, party) in self.due.iter().take_while(|(at, _party)| *at <= now.steady.ms()) {
+            inputs.entry(party.clone()).or_default();
         }
         for (party, inputs) in inputs {
             let now = self.now_of(&party);
             self.turn(&party, inputs, now);
+            self.note_deadline(&party);
         }
         true
+    }
+
+    fn note_deadline(&mut self, party: &PartyId) {
+        if let Some(at) = self.due_at.remove(party) {
+            self.due.remove(&(at, party.clone()));
+        }
+        self.waiting.remove(party);
+        let Some(place) = self.hosts.get(party) else { return };
+        if let Some(at) = place.host.deadline() {
+            self.due.insert((at.ms(), party.clone()));
+            self.due_at.insert(party.clone(), at.ms());
+        }
+        if place.host.waits() {
+            self.waiting.insert(party.clone());
+        }
     }
 
     fn turn(&mut self, party: &PartyId, inputs: Vec<Input>, now: Now) {

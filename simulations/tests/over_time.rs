@@ -185,6 +185,28 @@ fn an_asker_that_holds_more_than_the_witness_makes_a_restored_insurer_begin_a_ne
 }
 
 #[test]
+fn a_ledger_that_rests_is_shown_seldom_and_one_that_grew_soon() {
+    let mut world = world(31);
+    let (city, planner, witness) = (party(CITY), party(PLANNER), party(WITNESS));
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    let shown = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (count, whose) = (std::sync::Arc::clone(&shown), city.clone());
+    world.tamper(Some(Box::new(move |passage| {
+        if passage.from == whose && matches!(frame::parse(&passage.bytes), Ok(Frame::Cosign(..))) {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    world.advance(Span::from_s(3_000));
+    let times = shown.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((4..=6).contains(&times), "{times}");
+    let leaf = answered(world.ask(&planner, result())).leaf;
+    world.advance(Span::from_s(15));
+    assert!(claimed(&world.cosigned(&city, &witness).unwrap()).size > leaf);
+}
+
+#[test]
 fn an_offices_ledger_is_cosigned_and_begins_a_new_epoch_after_a_restore() {
     let mut world = world(5);
     let planner = party(PLANNER);

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use simulations::guarantee;
-use simulations::play::{Course, Cryptography, Played, play, replay};
+use simulations::play::{Cryptography, play, replay};
+use simulations::played::{Course, Played};
 use simulations::scenario::Scenario;
 
 #[test]

@@ -12,7 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde::Deserialize;
-use simulations::play::{Course, Cryptography, End, Played, play};
+use simulations::play::{Cryptography, play};
+use simulations::played::{Course, End, Played};
 use simulations::scenario::Scenario;
 use simulations::storm::Injected;
 

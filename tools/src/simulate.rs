@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use protocol::time::Span;
 use serde_json::{Value, json};
-use simulations::play::{Cryptography, Played, play, replay};
+use simulations::play::{Cryptography, play, replay};
+use simulations::played::Played;
 use simulations::scenario::Scenario;
 
 use crate::files;

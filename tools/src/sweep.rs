@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use simulations::play::{Cryptography, Played, play};
+use simulations::play::{Cryptography, play};
+use simulations::played::Played;
 use simulations::scenario::Scenario;
 
 use crate::files;

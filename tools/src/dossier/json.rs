@@ -2,7 +2,8 @@
 //! short.
 
 use serde_json::{Value, json};
-use simulations::play::{Cryptography, Played};
+use simulations::play::Cryptography;
+use simulations::played::Played;
 
 use super::{Act, Dossier, count, ends, picture};
 

@@ -3,7 +3,8 @@
 
 use std::fmt::{Display, Write as _};
 
-use simulations::play::{Cryptography, End};
+use simulations::play::Cryptography;
+use simulations::played::End;
 
 use super::{Act, Dossier, count, picture, words};
 
@@ -209,7 +210,7 @@ fn act(act: &Act) -> String {
     if !bands.is_empty() {
         out.push_str(&table("続いた障害", "What lasted", &["何が", "から", "まで"], bands));
     }
-    let missing = |(seed, played): &(u64, simulations::play::Played)| {
+    let missing = |(seed, played): &(u64, simulations::played::Played)| {
         let goals = played.sometimes.iter().filter(|(_goal, reached)| !reached);
         goals.map(|(goal, _reached)| format!("種 {seed}: {}", serde_json::json!(goal))).collect::<Vec<_>>()
     };

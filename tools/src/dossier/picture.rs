@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
-use simulations::play::{Band, End, Played};
+use simulations::played::{Band, End, Played};
 
 use super::count;
 use super::page::escaped;
