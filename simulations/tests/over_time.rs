@@ -190,16 +190,16 @@ fn a_ledger_that_rests_is_shown_seldom_and_one_that_grew_soon() {
     let (city, planner, witness) = (party(CITY), party(PLANNER), party(WITNESS));
     answered(world.ask(&planner, result()));
     world.wait(Span::from_s(30));
-    let shown = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let (count, whose) = (std::sync::Arc::clone(&shown), city.clone());
+    let shown = Arc::new(AtomicUsize::new(0));
+    let (count, whose) = (Arc::clone(&shown), city.clone());
     world.tamper(Some(Box::new(move |passage| {
         if passage.from == whose && matches!(frame::parse(&passage.bytes), Ok(Frame::Cosign(..))) {
-            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            count.fetch_add(1, Ordering::Relaxed);
         }
         vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
     })));
     world.advance(Span::from_s(3_000));
-    let times = shown.load(std::sync::atomic::Ordering::Relaxed);
+    let times = shown.load(Ordering::Relaxed);
     assert!((4..=6).contains(&times), "{times}");
     let leaf = answered(world.ask(&planner, result())).leaf;
     world.advance(Span::from_s(15));
