@@ -210,8 +210,8 @@ impl Cosigning {
             (held.0.size, held.0.root) == (head.size, head.root) && batch.origin().as_ref() == Some(&held.0.origin)
         };
         // By distance, for a wall clock may have been set to before.
-        let is_late = |at: Timestamp| batch.now().wall.distance(at) < limits::COSIGNED_LIFE;
-        self.is_settled() && visited.held.as_ref().is_some_and(is_same) && visited.at.is_some_and(is_late)
+        let is_recent = |at: Timestamp| batch.now().wall.distance(at) < limits::COSIGNED_LIFE;
+        self.is_settled() && visited.held.as_ref().is_some_and(is_same) && visited.at.is_some_and(is_recent)
     }
 
     /// Takes a witness's verdict. `sent` is the head it was about.

@@ -32,7 +32,7 @@ pub struct Evidence {
     pub decided: Vec<Decided>,
     /// Every request that was sent over the wire, and by whom.
     pub requests: BTreeSet<(PartyId, Digest)>,
-    /// Every head that was seen signed or cosigned.
+    /// Every head that was seen signed.
     pub heads: Vec<(PartyId, Checkpoint)>,
     /// Every other history that was shown to a witness.
     pub forks: Vec<Fork>,
@@ -119,7 +119,7 @@ pub struct Asked {
     pub is_revoked: bool,
     /// Who flooded somebody in the minute before, if anybody did.
     pub flooder: Option<PartyId>,
-    /// Whether nothing but floods had been injected by its end.
+    /// Whether nothing but floods had been injected, and nothing had lasted, by its end.
     pub is_undisturbed: bool,
 }
 
@@ -208,7 +208,9 @@ impl Asked {
 }
 
 fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
-    let answers = evidence.asked.iter().filter(|asked| asked.decision().is_some());
+    // Whoever is put off where nothing went wrong was answered wrongly.
+    let is_judged = |asked: &&Asked| asked.decision().is_some() || asked.is_undisturbed && asked.answer().is_some();
+    let answers = evidence.asked.iter().filter(is_judged);
     judge("every_outcome_is_the_one_foretold", answers, |asked| {
         (asked.outcome() != Some(asked.expected)).then(|| {
             format!(

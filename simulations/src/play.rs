@@ -186,7 +186,7 @@ impl Stage {
         let change_every = questions.checked_div(changes).unwrap_or(0);
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
-            self.change(&scenario.storm.spells, number);
+            self.turn_spells(&scenario.storm.spells, number);
             self.begin(false);
             self.world.pass(Span::from_ms(below(&mut self.dice, scenario.storm.every_ms.get_ref().saturating_mul(2))));
             if number % crash_every == 0 && number / crash_every <= crashes {
@@ -194,7 +194,7 @@ impl Stage {
                 self.crash(span);
             }
             if number.checked_rem(change_every) == Some(0) {
-                self.happen();
+                self.change_facts();
             }
             for adversary in scenario.storm.adversaries.iter().map(Spanned::get_ref) {
                 if adversary.acts_after(number) {
@@ -203,7 +203,7 @@ impl Stage {
             }
             self.gather();
         }
-        self.change(&scenario.storm.spells, questions.saturating_add(1));
+        self.turn_spells(&scenario.storm.spells, questions.saturating_add(1));
         self.world.tamper(Some(self.watch.over(&self.society, still())));
         self.world.run();
         self.world.wait(RECOVERY);
@@ -253,7 +253,7 @@ impl Stage {
     }
 
     /// Something changes of what is true of somebody, when nothing is under way that could know it either way.
-    fn happen(&mut self) {
+    fn change_facts(&mut self) {
         self.world.run();
         self.gather();
         let Some(change) = self.society.change(&mut self.dice) else { return };
@@ -302,7 +302,7 @@ impl Stage {
     }
 
     /// Ends what ends before this question, and begins what begins.
-    fn change(&mut self, spells: &[Spanned<Spell>], number: u64) {
+    fn turn_spells(&mut self, spells: &[Spanned<Spell>], number: u64) {
         let spells = || spells.iter().map(Spanned::get_ref);
         for spell in spells().filter(|spell| spell.until_question() == number) {
             let now = self.world.passed();
@@ -442,7 +442,7 @@ impl Stage {
                 break;
             }
         }
-        self.world.fell(victim);
+        self.world.lose_power(victim);
         self.orphan(victim);
         self.world.pass(span);
         let failure = self.world.wake(victim).err().map(|error| error.to_string());
@@ -451,7 +451,8 @@ impl Stage {
 
     /// Notes which questions ended, and every signed head.
     fn gather(&mut self) {
-        let (is_undisturbed, faults) = (self.faults() == 0, self.injected().total());
+        let faults = self.injected().total();
+        let is_undisturbed = self.bands.is_empty() && self.faults() == 0;
         let lasts = self.bands.iter().any(|band| band.until.is_none());
         for (ask, at) in core::mem::take(&mut self.open) {
             match (self.world.ending_at(ask), self.evidence.asked.get_mut(at)) {

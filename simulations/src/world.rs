@@ -559,7 +559,7 @@ impl World {
     }
 
     /// The power of a host fails now, whatever it does.
-    pub fn fell(&mut self, party: &PartyId) {
+    pub fn lose_power(&mut self, party: &PartyId) {
         self.doomed.remove(party);
         let Some(Place { disk, index, services, issued, .. }) = self.kill(party) else { return };
         disk.clear_fault();
@@ -903,7 +903,7 @@ impl World {
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} turn {}", self.works));
         let turned = place.host.turn(events, &mut place.store, now, &mut dice);
         if turned.is_err() && self.doomed.contains(party) {
-            self.fell(party);
+            self.lose_power(party);
             return;
         }
         assert!(turned.is_ok(), "the store of {party} failed: {:?}", turned.as_ref().err());

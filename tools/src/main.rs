@@ -644,7 +644,7 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
             report
         }
         SimulateVerb::Replay { scenario, seed, question, fast } => {
-            simulate::trace(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast), question)
+            simulate::retell(&simulate::scenario(&scenario)?, seed, simulate::cryptography(fast), question)
         }
         SimulateVerb::Shrink { scenario, seed, fast, out } => {
             let bar = indicatif::ProgressBar::new_spinner();

@@ -106,7 +106,7 @@ fn broken(scenario: &Scenario, seed: u64, cryptography: Cryptography) -> Option<
 ///
 /// # Errors
 /// [`Code::Usage`] if there was no such question, [`Code::Scenario`] if the world of the scenario cannot be made.
-pub fn trace(scenario: &Scenario, seed: u64, cryptography: Cryptography, question: usize) -> Result<Report, Trouble> {
+pub fn retell(scenario: &Scenario, seed: u64, cryptography: Cryptography, question: usize) -> Result<Report, Trouble> {
     let replayed =
         replay(scenario, seed, cryptography, question).map_err(|error| Trouble::new(Code::Scenario, error))?;
     let Some((course, happenings)) = replayed else {
