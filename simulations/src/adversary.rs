@@ -15,8 +15,9 @@ use protocol::table;
 use protocol::time::Span;
 use rand_core::Rng;
 
+use crate::passage::Passage;
 use crate::seed::{below, pick};
-use crate::world::{Passage, World, claimed};
+use crate::world::{World, claimed};
 
 /// What was seen on the wire.
 #[derive(Debug, Default)]

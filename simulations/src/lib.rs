@@ -5,6 +5,7 @@ pub mod disk;
 pub mod index;
 pub mod toy;
 pub mod founding;
+pub mod passage;
 pub mod world;
 pub mod population;
 pub mod oracle;

@@ -20,13 +20,14 @@ use crate::adversary::{self, Seen};
 use crate::founding::party;
 use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack};
 use crate::oracle::Expected;
+use crate::passage::{Delivery, Tamper};
 use crate::played::{Band, Course, Played};
 use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
 use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
 use crate::toy::Toy;
-use crate::world::{Delivery, Edited, Happening, Image, Parting, Tamper, World};
+use crate::world::{Edited, Happening, Image, Parting, World};
 
 /// Why there was no play.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use protocol::time::Span;
 use rand_core::Rng;
 
+use crate::passage::{Delivery, Passage, Tamper};
 use crate::scenario::{Faults, Share};
 use crate::seed::{below, stream};
-use crate::world::{Delivery, Passage, Tamper};
 
 /// How often each fault was injected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,6 @@ use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::digest::Digest;
 use protocol::disk::Disk;
-use protocol::frame::{self, Frame};
 use protocol::host::{Effect, Host, Input, Office};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
@@ -25,30 +24,8 @@ use rand_core::Rng;
 use crate::disk::{FalseDisk, Fault};
 use crate::founding::{Founding, Plan};
 use crate::index::FalseIndex;
+use crate::passage::{self, Delivery, Passage, Tamper};
 use crate::seed;
-
-/// What happened to a frame on its way, decided by a test.
-pub type Tamper = Box<dyn FnMut(&Passage) -> Vec<Delivery>>;
-
-/// A frame on its way.
-#[derive(Clone, Debug)]
-pub struct Passage {
-    /// Who sent it.
-    pub from: PartyId,
-    /// To whom.
-    pub to: PartyId,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// What arrives instead.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// How late.
-    pub delay: Span,
-    /// The bytes.
-    pub bytes: Vec<u8>,
-}
 
 /// Something that happened, as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -974,7 +951,7 @@ impl World {
         let to = if a == *from { b } else { a };
         self.record("send", from, &bytes);
         if !self.reaches(from, &to) {
-            self.happen(from, Some(&to), || format!("{}, cut off", described(&bytes)));
+            self.happen(from, Some(&to), || format!("{}, cut off", passage::described(&bytes)));
             self.cut_off = self.cut_off.saturating_add(1);
             return;
         }
@@ -983,7 +960,7 @@ impl World {
             Some(tamper) => tamper(&passage),
             None => vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }],
         };
-        self.happen(from, Some(&to), || fate(&passage.bytes, &deliveries));
+        self.happen(from, Some(&to), || passage::fate(&passage.bytes, &deliveries));
         for delivery in deliveries {
             let after = after_ms.saturating_add(WIRE_MS).saturating_add(delivery.delay.ms());
             self.push(after, &to, Input::Frame { connection, bytes: delivery.bytes });
@@ -1048,39 +1025,6 @@ impl World {
         let joins = |ends: &(PartyId, PartyId)| (ends.0 == *a && ends.1 == *b) || (ends.0 == *b && ends.1 == *a);
         self.wires.iter().find(|(_wire, ends)| joins(ends)).map(|(wire, _ends)| *wire)
     }
-}
-
-/// What a frame was and what became of it.
-fn fate(sent: &[u8], deliveries: &[Delivery]) -> String {
-    let what = described(sent);
-    match deliveries {
-        [] => format!("{what}, lost"),
-        [one] if one.bytes != sent => format!("{what}, damaged"),
-        [one] if one.delay > Span::ZERO => format!("{what}, {} ms late", one.delay.ms()),
-        [_one] => what,
-        several => format!("{what}, {} times", several.len()),
-    }
-}
-
-/// The kind of a frame, and how long it is.
-fn described(bytes: &[u8]) -> String {
-    let kind = match frame::parse(bytes) {
-        Ok(Frame::Hello(..)) => "hello",
-        Ok(Frame::Welcome(_)) => "welcome",
-        Ok(Frame::Sorry(_)) => "sorry",
-        Ok(Frame::Request(..)) => "request",
-        Ok(Frame::Answer(..)) => "answer",
-        Ok(Frame::Busy(..)) => "busy",
-        Ok(Frame::Fetch(..)) => "fetch",
-        Ok(Frame::Notice(_)) => "notice",
-        Ok(Frame::Cosign(..)) => "cosign",
-        Ok(Frame::Cosigned(..)) => "cosigned",
-        Ok(Frame::Shown(_)) => "shown",
-        Ok(Frame::Prove(..)) => "prove",
-        Ok(Frame::Proven(..)) => "proven",
-        Err(_) => "no frame",
-    };
-    format!("{kind} ({} bytes)", bytes.len())
 }
 
 /// What a signed note claims.

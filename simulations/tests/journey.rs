@@ -30,7 +30,8 @@ use protocol::refusal::Told;
 use protocol::store::Seat;
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
-use simulations::world::{Delivery, World};
+use simulations::passage::Delivery;
+use simulations::world::World;
 use town::{CITY, CLIENT, PLANNER, TOWN, answered, care, line, line_of, reading, record, tie};
 
 const HELPERS: &str = "office:1470100015";
@@ -201,6 +202,23 @@ fn a_presentation_that_nobody_answers_is_made_anew() {
         let answer = answered(world.ask(&party(PLANNER), survey()));
         assert!(matches!(answer.outcome, Outcome::Records(_)));
     }
+}
+
+#[test]
+fn a_connection_whose_other_end_dies_before_it_opens_never_opens() {
+    let mut world = world(19);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    let ask = world.begin_ask(&planner, survey());
+    while world.wire(&planner, &city).is_none() {
+        world.pass(Span::from_ms(1));
+    }
+    // In the very millisecond in which it was dialled.
+    world.stop(&city);
+    world.run();
+    assert_eq!(world.ending(ask), Some(Ending::Failed(Failure::Unreachable(city.clone()))));
+    world.wake(&city).unwrap();
+    world.run();
+    assert!(matches!(answered(world.ask(&planner, survey())).outcome, Outcome::Records(_)));
 }
 
 #[test]

@@ -30,7 +30,8 @@ use protocol::table;
 use protocol::time::Span;
 use protocol::witness;
 use simulations::founding::{Plan, party};
-use simulations::world::{Delivery, World};
+use simulations::passage::Delivery;
+use simulations::world::World;
 use town::{CITY, PLANNER, WITNESS, answered, line, result};
 
 const DIRECTORY: &str = "directory:1";

@@ -23,11 +23,11 @@ fn every_shipped_scenario_keeps_every_guarantee_and_one_seed_is_one_run() {
     assert_eq!(tried.len(), guarantee::ALL.len(), "only these were ever tried: {tried:?}");
 }
 
-/// Scenarios and seeds that once found something, in the network or in the simulator itself.
-const FINDERS: [(&str, u64); 3] = [
-    (include_str!("../regressions/presentation-lost.toml"), 1),
-    (include_str!("../regressions/closed-before-it-opened.toml"), 556),
-    (include_str!("../regressions/consent-given-anew.toml"), 116),
+/// Scenarios that once found something, in the network or in the simulator itself, each under a seed that finds it again
+/// when the mending is taken out.
+const FINDERS: [(&str, u64); 2] = [
+    (include_str!("../regressions/presentation-lost.toml"), 2),
+    (include_str!("../regressions/consent-given-anew.toml"), 115),
 ];
 
 #[test]

@@ -30,7 +30,8 @@ use protocol::roster::Member;
 use protocol::statement::{SealingPublic, Statement};
 use protocol::time::Span;
 use simulations::founding::{Plan, party};
-use simulations::world::{Delivery, World};
+use simulations::passage::Delivery;
+use simulations::world::World;
 use town::{CITY, PLANNER, TOWN, WITNESS, answered, care, line, reading, result};
 
 fn world(seed: u64) -> World {
