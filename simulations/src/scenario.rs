@@ -341,6 +341,11 @@ impl Scenario {
                 let twice = "the same befalls the same hosts twice at the same time";
                 earlier.into_iter().any(|other| spell.get_ref().meets(other)).then(|| twice.to_owned())
             });
+            let wrong = wrong.or_else(|| {
+                let alone = "whoever is set back has to reach its witness when it ends";
+                let mut all = self.storm.spells.iter().map(Spanned::get_ref);
+                all.any(|other| spell.get_ref().is_set_back_amid(other)).then(|| alone.to_owned())
+            });
             if let Some(reason) = wrong {
                 return Err(fault(text, spell, &reason));
             }
@@ -396,14 +401,26 @@ impl Spell {
         }
     }
 
+    /// Whether it sets somebody back while another keeps them or the witness away: nobody could tell them of what they
+    /// lost, and what the oracle foretells of them would hold for nobody.
+    fn is_set_back_amid(&self, other: &Self) -> bool {
+        let is_away = matches!(other.what, Ill::CutOff | Ill::Mute | Ill::Stopped);
+        let is_then = other.from_question < self.until_question() && self.until_question() < other.until_question();
+        let is_it = other.whom == Whom::Witness || other.whom == Whom::Insurer && self.shares_place(other);
+        self.what == Ill::SetBack && is_away && is_then && is_it
+    }
+
+    fn shares_place(&self, other: &Self) -> bool {
+        match (&self.prefectures, &other.prefectures) {
+            (Some(own), Some(others)) => !own.is_disjoint(others),
+            _ => true,
+        }
+    }
+
     fn meets(&self, other: &Self) -> bool {
         let is_alike = self.what == other.what && self.whom == other.whom;
         let is_together = self.from_question < other.until_question() && other.from_question < self.until_question();
-        let is_there = match (&self.prefectures, &other.prefectures) {
-            (Some(own), Some(others)) => !own.is_disjoint(others),
-            _ => true,
-        };
-        is_alike && is_together && is_there
+        is_alike && is_together && self.shares_place(other)
     }
 }
 
@@ -538,6 +555,10 @@ mod tests {
             ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
             ("what = \"revoked\"\nfrom_question = 1\nquestions = 2", "only offices and hospitals"),
         ];
+        let amid = spell("what = \"set-back\"\nfrom_question = 1\nquestions = 5\n");
+        let away = "\n[[storm.spells]]\nwhom = \"witness\"\nwhat = \"stopped\"\nfrom_question = 3\nquestions = 9\n";
+        let error = lossy_with("[calm]\nquestions = 20", &format!("{amid}{away}")).unwrap_err();
+        assert!(error.reason.contains("reach its witness"), "{error}");
         let adversary = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.adversaries]]\nwho = {rest}");
         let adversaries = [
             ("\"forker\"\nfrom_question = 50\nevery = 5\nacts = 4", "not act within questions 1 to 60"),

@@ -318,15 +318,8 @@ impl World {
 
     /// Lets time pass, and what is under way come to its end.
     pub fn wait(&mut self, span: Span) {
-        self.advance(span);
+        self.pass(span);
         self.run();
-    }
-
-    /// Lets time pass and no more.
-    pub fn advance(&mut self, span: Span) {
-        let end = self.now.saturating_add(span.ms());
-        while self.step_until(end) {}
-        self.now = end;
     }
 
     /// Lets time pass, and leaves off in the middle of whatever is under way.
@@ -487,22 +480,21 @@ impl World {
 
     /// Everything a host keeps in rows, key and value.
     pub fn everything(&self, party: &PartyId) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.look(party, |batch| {
-            let (from, to) = (batch.key(0, &[]), batch.key(u8::MAX, &[]));
-            let rows = batch.range(&from, &to, usize::MAX).unwrap_or_default();
-            rows.into_iter().map(|(key, value)| (key.rest().to_vec(), value)).collect()
-        })
+        self.range(party, 0, u8::MAX)
     }
 
     /// The rows of a host's table.
     pub fn rows(&self, party: &PartyId, table: u8) -> Vec<Vec<u8>> {
-        let Some(place) = self.hosts.get(party) else { return Vec::new() };
-        let mut staged = Staged::new();
-        let mut dice = seed::stream(self.founding.seed(), "a look");
-        let Ok(batch) = Batch::new(self.now(), SEAT, &place.store, &mut staged, &mut dice) else { return Vec::new() };
-        let (from, to) = (batch.key(table, &[]), batch.key(table.saturating_add(1), &[]));
-        let rows = batch.range(&from, &to, usize::MAX).unwrap_or_default();
+        let rows = self.range(party, table, table.saturating_add(1));
         rows.into_iter().map(|(_key, value)| value).collect()
+    }
+
+    /// The rows of a host's tables, from the first to before the last.
+    fn range(&self, party: &PartyId, first: u8, end: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.look(party, |batch| {
+            let rows = batch.range(&batch.key(first, &[]), &batch.key(end, &[]), usize::MAX).unwrap_or_default();
+            rows.into_iter().map(|(key, value)| (key.rest().to_vec(), value)).collect()
+        })
     }
 
     /// A host dies with what was not synced, and starts again on what is left.

@@ -334,9 +334,9 @@ fn a_connection_that_speaks_for_nobody_is_closed_and_one_that_does_stays() {
         vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
     })));
     world.push_now(&helpers, Input::Ask(Seat::new(1), AskId(300_000), survey()));
-    world.advance(limits::STRANGER_LIMIT.minus(Span::from_ms(1)));
+    world.pass(limits::STRANGER_LIMIT.minus(Span::from_ms(1)));
     let stranger = world.wire(&helpers, &city).unwrap();
-    world.advance(Span::from_s(1));
+    world.pass(Span::from_s(1));
     assert_ne!(world.wire(&helpers, &city), Some(stranger), "closed after its time");
     assert_eq!(world.wire(&planner, &city), Some(admitted));
 }

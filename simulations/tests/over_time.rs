@@ -199,11 +199,11 @@ fn a_ledger_that_rests_is_shown_seldom_and_one_that_grew_soon() {
         }
         vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
     })));
-    world.advance(Span::from_s(3_000));
+    world.pass(Span::from_s(3_000));
     let times = shown.load(Ordering::Relaxed);
     assert!((4..=6).contains(&times), "{times}");
     let leaf = answered(world.ask(&planner, result())).leaf;
-    world.advance(Span::from_s(15));
+    world.pass(Span::from_s(15));
     assert!(claimed(&world.cosigned(&city, &witness).unwrap()).size > leaf);
 }
 
@@ -471,10 +471,10 @@ fn an_answer_that_comes_while_the_own_ledger_is_behind_is_written_into_the_new_e
         vec![Delivery { delay: Span::from_s(delay_s), bytes: passage.bytes.clone() }]
     })));
     let ask = world.begin_ask(&planner, result());
-    world.advance(Span::from_s(12));
+    world.pass(Span::from_s(12));
     assert!(world.ending(ask).is_none(), "the answer came, and is not taken");
     world.tamper(None);
-    world.advance(Span::from_s(18));
+    world.pass(Span::from_s(18));
     assert_eq!(world.unsettled(&planner), None);
     assert!(matches!(answered(world.ending(ask)).outcome, Outcome::Records(_)));
     // Its first leaf, and the one about the answer.
