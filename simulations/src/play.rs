@@ -258,6 +258,10 @@ impl Stage {
         self.world.run();
         self.gather();
         let Some(change) = self.society.change(&mut self.dice) else { return };
+        // Whether an import that ends on a full disk counts is known to the insurer's staff only when it runs again.
+        if self.world.is_cramped(&change.insurer) {
+            return;
+        }
         if matches!(self.world.import(&change.insurer, &change.line), Some(Ok(_records))) {
             self.changes = self.changes.saturating_add(1);
             self.society.learn(change);
@@ -327,7 +331,13 @@ impl Stage {
             let hears = match spell.what {
                 Ill::CutOff => false,
                 Ill::Mute => true,
-                Ill::Stopped | Ill::Clock | Ill::SetBack | Ill::Revoked => return None,
+                Ill::Stopped
+                | Ill::Clock
+                | Ill::SetBack
+                | Ill::Revoked
+                | Ill::DiskFull
+                | Ill::IndexLost
+                | Ill::BitRot => return None,
             };
             Some(Parting { some: self.befallen(spell).into_iter().collect(), hears })
         };
@@ -337,16 +347,17 @@ impl Stage {
 
     fn inflict(&mut self, spell: &Spell, party: &PartyId) {
         match spell.what {
-            Ill::Stopped => {
+            Ill::Stopped | Ill::IndexLost => {
                 self.orphan(party);
                 self.count.add(|injected| &mut injected.stopped);
                 self.world.stop(party);
             }
+            Ill::DiskFull => self.world.cramp(party, spell.room_kib.unwrap_or(0).saturating_mul(1024)),
             Ill::Clock => {
                 self.count.add(|injected| &mut injected.misset);
                 self.world.set_clock(party, spell.off_s.unwrap_or(0));
             }
-            Ill::SetBack => {
+            Ill::SetBack | Ill::BitRot => {
                 if let (Some(stands), Some(image)) = (self.world.stands(party), self.world.image(party)) {
                     self.images.insert(party.clone(), (stands, image));
                 }
@@ -365,12 +376,21 @@ impl Stage {
 
     fn lift(&mut self, spell: &Spell, party: &PartyId) {
         match spell.what {
-            Ill::Stopped => {
-                let failure = self.world.wake(party).err().map(|error| error.to_string());
-                self.evidence.restarts.push((party.clone(), failure));
+            Ill::Stopped => self.start_again(party),
+            Ill::IndexLost => {
+                self.count.add(|injected| &mut injected.unindexed);
+                self.world.lose_index(party);
+                self.start_again(party);
+            }
+            Ill::DiskFull => {
+                self.world.make_room(party);
+                if !self.world.parties().contains(party) {
+                    self.start_again(party);
+                }
             }
             Ill::Clock => self.world.set_clock(party, 0),
             Ill::SetBack => self.set_back(party),
+            Ill::BitRot => self.rot(party),
             Ill::Revoked => {
                 self.revoked.remove(party);
                 self.world.founding_mut().turn_signing(party, 1);
@@ -378,6 +398,30 @@ impl Stage {
                 self.world.run();
             }
             Ill::CutOff | Ill::Mute => {}
+        }
+    }
+
+    /// A host that does not run starts on what lies there.
+    fn start_again(&mut self, party: &PartyId) {
+        let failure = self.world.wake(party).err().map(|error| error.to_string());
+        self.evidence.restarts.push((party.clone(), failure));
+    }
+
+    /// A bit of an insurer's files flips; if it does not start with that, it goes on from the backup.
+    fn rot(&mut self, party: &PartyId) {
+        let Some(edited) = self.world.edit(party, &mut self.dice) else { return };
+        self.count.add(|injected| &mut injected.rotted);
+        self.evidence.edits.push((party.clone(), edited));
+        if edited == Edited::Found {
+            self.set_back(party);
+        }
+    }
+
+    /// Whoever asked something of a process that ended on a full disk is not told.
+    fn note_filled(&mut self) {
+        for party in self.world.take_filled() {
+            self.count.add(|injected| &mut injected.filled);
+            self.orphan(&party);
         }
     }
 
@@ -433,7 +477,8 @@ impl Stage {
     /// An insurer's machine loses its power, amid a write if it writes.
     fn crash(&mut self, span: Span) {
         let parties = self.world.parties();
-        let insurers: Vec<_> = parties.into_iter().filter(|party| party.kind() == PartyKind::Insurer).collect();
+        let is_victim = |party: &PartyId| party.kind() == PartyKind::Insurer && !self.world.is_cramped(party);
+        let insurers: Vec<_> = parties.into_iter().filter(is_victim).collect();
         let Some(victim) = pick(&mut self.dice, &insurers) else { return };
         self.count.add(|injected| &mut injected.crashed);
         self.world.doom(victim, below(&mut self.dice, WRITES_MAX));
@@ -446,12 +491,12 @@ impl Stage {
         self.world.lose_power(victim);
         self.orphan(victim);
         self.world.pass(span);
-        let failure = self.world.wake(victim).err().map(|error| error.to_string());
-        self.evidence.restarts.push((victim.clone(), failure));
+        self.start_again(victim);
     }
 
     /// Notes which questions ended, and every signed head.
     fn gather(&mut self) {
+        self.note_filled();
         let faults = self.injected().total();
         let is_undisturbed = self.bands.is_empty() && self.faults() == 0;
         let lasts = self.bands.iter().any(|band| band.until.is_none());
@@ -531,6 +576,9 @@ impl Stage {
             (Goal::Flooded, injected.flooded),
             (Goal::Forked, injected.forked),
             (Goal::Swapped, injected.swapped),
+            (Goal::Filled, injected.filled),
+            (Goal::Unindexed, injected.unindexed),
+            (Goal::Rotted, injected.rotted),
             (Goal::Changed, self.changes),
             (Goal::EditFound, self.edits_found()),
             (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),

@@ -110,6 +110,8 @@ pub struct Spell {
     pub questions: u64,
     /// For clocks: by how many seconds they are wrong.
     pub off_s: Option<i64>,
+    /// For full disks: how many KiB of room are left.
+    pub room_kib: Option<u64>,
 }
 
 /// What can befall a host for a while.
@@ -128,6 +130,13 @@ pub enum Ill {
     SetBack,
     /// Their key is stolen, and their credential revoked until they get another.
     Revoked,
+    /// Their disks are as good as full: whose process cannot write any more ends, and starts again when there is room.
+    DiskFull,
+    /// They are shut down, and started again without their index.
+    IndexLost,
+    /// In the end a bit of their files has flipped; if that keeps them from starting, they are started from what was on
+    /// their disk in the beginning.
+    BitRot,
 }
 
 /// Whom a spell befalls.
@@ -237,6 +246,12 @@ pub enum Goal {
     EditFound,
     /// Two entries of the directory were exchanged.
     Swapped,
+    /// A process ended as its disk was full.
+    Filled,
+    /// A host started without its index.
+    Unindexed,
+    /// A bit of somebody's files flipped.
+    Rotted,
 }
 
 /// A share, as "1/12".
@@ -258,12 +273,13 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 16] = [
+const SHIPPED: [&str; 17] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
     include_str!("../scenarios/prefecture-partition.toml"),
     include_str!("../scenarios/maintenance.toml"),
+    include_str!("../scenarios/failing-disks.toml"),
     include_str!("../scenarios/clocks.toml"),
     include_str!("../scenarios/month-start-rush.toml"),
     include_str!("../scenarios/directory-outage.toml"),
@@ -346,6 +362,11 @@ impl Scenario {
                 let mut all = self.storm.spells.iter().map(Spanned::get_ref);
                 all.any(|other| spell.get_ref().is_set_back_amid(other)).then(|| alone.to_owned())
             });
+            let wrong = wrong.or_else(|| {
+                let twice = "it keeps machines from running that another does at the same time";
+                let mut earlier = self.storm.spells.iter().take(at).map(Spanned::get_ref);
+                earlier.any(|other| spell.get_ref().is_down_amid(other)).then(|| twice.to_owned())
+            });
             if let Some(reason) = wrong {
                 return Err(fault(text, spell, &reason));
             }
@@ -390,8 +411,14 @@ impl Spell {
         if self.what == Ill::Revoked && !matches!(self.whom, Whom::Office | Whom::Hospital) {
             return Some("only offices and hospitals have credentials".to_owned());
         }
-        if self.what == Ill::SetBack && self.whom != Whom::Insurer {
+        if self.sets_back() && self.whom != Whom::Insurer {
             return Some("only insurers can be set back".to_owned());
+        }
+        match (self.what, self.room_kib) {
+            (Ill::DiskFull, Some(1..=1024)) => {}
+            (Ill::DiskFull, _) => return Some("a full disk needs room_kib, from 1 to 1024".to_owned()),
+            (_, Some(_)) => return Some("room_kib is for full disks only".to_owned()),
+            (_, None) => {}
         }
         match (self.what, self.off_s) {
             (Ill::Clock, Some(off_s)) if off_s != 0 && off_s.unsigned_abs() <= 86_400 => None,
@@ -404,10 +431,25 @@ impl Spell {
     /// Whether it sets somebody back while another keeps them or the witness away: nobody could tell them of what they
     /// lost, and what the oracle foretells of them would hold for nobody.
     fn is_set_back_amid(&self, other: &Self) -> bool {
-        let is_away = matches!(other.what, Ill::CutOff | Ill::Mute | Ill::Stopped);
+        let is_away = matches!(other.what, Ill::CutOff | Ill::Mute) || other.keeps_down();
         let is_then = other.from_question < self.until_question() && self.until_question() < other.until_question();
         let is_it = other.whom == Whom::Witness || other.whom == Whom::Insurer && self.shares_place(other);
-        self.what == Ill::SetBack && is_away && is_then && is_it
+        self.sets_back() && is_away && is_then && is_it
+    }
+
+    /// Whether both keep the same machine from running at the same time: neither could be lifted without the other.
+    fn is_down_amid(&self, other: &Self) -> bool {
+        let overlaps = self.from_question < other.until_question() && other.from_question < self.until_question();
+        let is_it = self.whom == other.whom && self.shares_place(other);
+        self.keeps_down() && other.keeps_down() && overlaps && is_it
+    }
+
+    const fn sets_back(&self) -> bool {
+        matches!(self.what, Ill::SetBack | Ill::BitRot)
+    }
+
+    const fn keeps_down(&self) -> bool {
+        matches!(self.what, Ill::Stopped | Ill::DiskFull | Ill::IndexLost)
     }
 
     fn shares_place(&self, other: &Self) -> bool {
@@ -552,9 +594,15 @@ mod tests {
             ("what = \"mute\"\nfrom_question = 60\nquestions = 2", "not within questions 1 to 60"),
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nprefectures = [48]", "no prefecture 48"),
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\noff_s = 3", "for clocks only"),
+            ("what = \"disk-full\"\nfrom_question = 1\nquestions = 2", "needs room_kib"),
+            ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nroom_kib = 3", "for full disks only"),
             ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
             ("what = \"revoked\"\nfrom_question = 1\nquestions = 2", "only offices and hospitals"),
         ];
+        let full = spell("what = \"disk-full\"\nroom_kib = 8\nfrom_question = 1\nquestions = 5\n");
+        let down = "\n[[storm.spells]]\nwhom = \"insurer\"\nwhat = \"index-lost\"\nfrom_question = 3\nquestions = 9\n";
+        let error = lossy_with("[calm]\nquestions = 20", &format!("{full}{down}")).unwrap_err();
+        assert!(error.reason.contains("keeps machines from running"), "{error}");
         let amid = spell("what = \"set-back\"\nfrom_question = 1\nquestions = 5\n");
         let away = "\n[[storm.spells]]\nwhom = \"witness\"\nwhat = \"stopped\"\nfrom_question = 3\nquestions = 9\n";
         let error = lossy_with("[calm]\nquestions = 20", &format!("{amid}{away}")).unwrap_err();

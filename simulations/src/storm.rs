@@ -44,6 +44,12 @@ pub struct Injected {
     pub edited: u64,
     /// Entries of the directory that were exchanged.
     pub swapped: u64,
+    /// Processes that ended as their disk was full.
+    pub filled: u64,
+    /// Hosts that were started without their index.
+    pub unindexed: u64,
+    /// Files in which a bit flipped.
+    pub rotted: u64,
 }
 
 /// The counts of a storm that is under way.
@@ -70,7 +76,7 @@ impl Count {
 
 impl Injected {
     /// All of them, each with its name in Japanese.
-    pub const fn named(&self) -> [(&'static str, &'static str, u64); 16] {
+    pub const fn named(&self) -> [(&'static str, &'static str, u64); 19] {
         [
             ("dropped", "紛失", self.dropped),
             ("delayed", "遅延", self.delayed),
@@ -88,6 +94,9 @@ impl Injected {
             ("forked", "分岐", self.forked),
             ("edited", "改ざん", self.edited),
             ("swapped", "すり替え", self.swapped),
+            ("filled", "容量不足", self.filled),
+            ("unindexed", "索引喪失", self.unindexed),
+            ("rotted", "ビット化け", self.rotted),
         ]
     }
 

@@ -8,7 +8,7 @@ use protocol::access_log;
 use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
 use protocol::digest::Digest;
-use protocol::disk::Disk;
+use protocol::disk::{Disk, DiskError};
 use protocol::host::{Effect, Host, Input, Office};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
@@ -69,6 +69,9 @@ pub struct World {
     asleep: BTreeMap<PartyId, Asleep>,
     /// Hosts whose power fails amid one of their next writes.
     doomed: BTreeSet<PartyId>,
+    /// Hosts whose disk is as good as full, and those of them whose process ended of it since somebody asked.
+    cramped: BTreeSet<PartyId>,
+    filled: Vec<PartyId>,
     tamper: Option<Tamper>,
     /// Who cannot reach whom.
     partings: Vec<Parting>,
@@ -176,6 +179,8 @@ impl World {
             destroyed: Vec::new(),
             asleep: BTreeMap::new(),
             doomed: BTreeSet::new(),
+            cramped: BTreeSet::new(),
+            filled: Vec::new(),
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
@@ -538,6 +543,40 @@ impl World {
         self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
     }
 
+    /// A host's disk has so many bytes left; its process ends when they do not suffice.
+    pub fn cramp(&mut self, party: &PartyId, room_bytes: u64) {
+        if let Some(place) = self.hosts.get(party) {
+            place.disk.fill_up(room_bytes);
+            self.cramped.insert(party.clone());
+        }
+    }
+
+    /// There is room again on a host's disk.
+    pub fn make_room(&mut self, party: &PartyId) {
+        self.cramped.remove(party);
+        let running = self.hosts.get(party).map(|place| &place.disk);
+        if let Some(disk) = running.or_else(|| self.asleep.get(party).map(|asleep| &asleep.disk)) {
+            disk.fill_up(DISK_BYTES);
+        }
+    }
+
+    /// Whether a host's disk is as good as full.
+    pub fn is_cramped(&self, party: &PartyId) -> bool {
+        self.cramped.contains(party)
+    }
+
+    /// Whose process ended on a full disk since this was last asked.
+    pub fn take_filled(&mut self) -> Vec<PartyId> {
+        core::mem::take(&mut self.filled)
+    }
+
+    /// The index of a host that does not run is lost.
+    pub fn lose_index(&self, party: &PartyId) {
+        if let Some(asleep) = self.asleep.get(party) {
+            asleep.index.lose();
+        }
+    }
+
     /// A backup of a host, taken while it runs.
     pub fn image(&self, party: &PartyId) -> Option<Image> {
         let place = self.hosts.get(party)?;
@@ -873,6 +912,15 @@ impl World {
         let turned = place.host.turn(events, &mut place.store, now, &mut dice);
         if turned.is_err() && self.doomed.contains(party) {
             self.lose_power(party);
+            return;
+        }
+        if self.cramped.contains(party)
+            && matches!(turned, Err(StoreError::Disk(DiskError::Full) | StoreError::Fatal(DiskError::Full)))
+        {
+            self.happen(party, None, || "ended, its disk full".to_owned());
+            self.record("full", party, &[]);
+            self.filled.push(party.clone());
+            self.stop(party);
             return;
         }
         assert!(turned.is_ok(), "the store of {party} failed: {:?}", turned.as_ref().err());

@@ -73,7 +73,7 @@ pub(super) const PREFECTURES: [(u64, &str, u32, u32); 47] = [
 ];
 
 /// What is not simulated, in Japanese and English, and what covers it instead.
-pub(super) const UNSIMULATED: [(&str, &str, &str); 7] = [
+pub(super) const UNSIMULATED: [(&str, &str, &str); 6] = [
     (
         "ノードの外殻 (libp2p、TLS、実ファイル、sled、スレッド、照会窓口)",
         "the node's shell: libp2p, TLS, real files, sled, threads, the office API",
@@ -84,11 +84,6 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 7] = [
         "進みや遅れのある時計",
         "clocks that run too fast or too slow; they are set wrong and put right",
         "simulations/tests/clock.rs",
-    ),
-    (
-        "世界の中での満杯のディスク・索引の喪失",
-        "full disks and lost indexes within a world",
-        "simulations/tests/journal_faults.rs",
     ),
     (
         "名簿の改定・台帳鍵と通信鍵の交代",
@@ -104,13 +99,16 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 7] = [
 ];
 
 /// What can last, and whom it can befall, as a scenario's file names it, and in Japanese.
-const SPELLS: [(&str, &str); 12] = [
+const SPELLS: [(&str, &str); 15] = [
     ("cut-off", "不通"),
     ("mute", "片方向の不通"),
     ("stopped", "停止"),
     ("clock", "時計の狂い"),
     ("set-back", "巻戻し"),
     ("revoked", "失効"),
+    ("disk-full", "容量不足"),
+    ("index-lost", "索引喪失"),
+    ("bit-rot", "ビット化け"),
     ("insurer", "保険者"),
     ("office", "事業所"),
     ("hospital", "医療機関"),
