@@ -19,7 +19,7 @@ use protocol::time::Span;
 use crate::adversary::Fork;
 use crate::oracle::Expected;
 use crate::society::Query;
-use crate::world::Edited;
+use crate::world::fate::Edited;
 
 /// All that was seen of a run.
 #[derive(Debug, Default)]

@@ -27,7 +27,9 @@ use crate::seed::{below, pick, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
 use crate::toy::Toy;
-use crate::world::{Edited, Happening, Image, Parting, World};
+use crate::world::fate::{Edited, Image};
+use crate::world::wire::Parting;
+use crate::world::{Happening, World};
 
 /// Why there was no play.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,30 +1,30 @@
 //! The world: hosts with false disks, a clock that only events move, and a wire between them. The same
 //! hosts, machines and journal as the node's; every delay and every die comes from one seed.
 
+pub mod fate;
+mod sight;
+pub mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use protocol::access_log;
-use protocol::access_log::note::{self, Noted};
-use protocol::batch::Batch;
 use protocol::digest::Digest;
-use protocol::disk::{Disk, DiskError};
-use protocol::host::{Effect, Host, Input, Office};
+use protocol::disk::DiskError;
+use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
 use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
-use protocol::ledger::leaf::Leaf;
 use protocol::machine::{Ask, AskId, Ending};
-use protocol::primitives::{Primitives, Secret};
-use protocol::store::staged::Staged;
-use protocol::store::{Seat, Store, StoreError, StoreSecret};
+use protocol::primitives::Primitives;
+use protocol::store::{Seat, Store, StoreError};
 use protocol::time::{Now, Span, Steady, Timestamp};
-use rand_core::Rng;
 
-use crate::disk::{FalseDisk, Fault};
+use self::fate::Asleep;
+use self::wire::Parting;
+use crate::disk::FalseDisk;
 use crate::founding::{Founding, Plan};
 use crate::index::FalseIndex;
-use crate::passage::{self, Delivery, Passage, Tamper};
+use crate::passage::Tamper;
 use crate::seed;
 
 /// Something that happened, as a person reads it.
@@ -83,26 +83,6 @@ pub struct World {
     revoked: (Vec<u64>, u64),
 }
 
-/// What became of an attempt to start a host from files in which somebody changed something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Edited {
-    /// It does not start: the change was found.
-    Found,
-    /// It starts with every leaf and the same head.
-    Harmless,
-    /// It starts and has another history.
-    Believed,
-}
-
-/// Some hosts that the others cannot reach.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parting {
-    /// Those hosts; they reach each other.
-    pub some: BTreeSet<PartyId>,
-    /// Whether what the others say does reach them.
-    pub hears: bool,
-}
-
 /// One host and what is under it.
 struct Place {
     host: Host,
@@ -114,25 +94,8 @@ struct Place {
     issued: Timestamp,
 }
 
-/// What lies on the disk of a host at one moment: a backup.
-#[derive(Debug)]
-pub struct Image {
-    disk: FalseDisk,
-    index: FalseIndex,
-}
-
-/// What is left of a host that does not run.
-struct Asleep {
-    disk: FalseDisk,
-    index: FalseIndex,
-    services: Vec<protocol::code::service::ServiceKind>,
-    issued: Timestamp,
-}
-
 /// How long a frame is under way, in milliseconds.
 const WIRE_MS: u64 = 5;
-/// How long whoever dials waits for a host that does not answer.
-const DIAL_MS: u64 = 5_000;
 /// How long a piece of work takes.
 const WORK_MS: u64 = 1;
 /// How long a commit takes.
@@ -226,21 +189,6 @@ impl World {
         self.hosts.get_mut(party).map(|place| place.host.reliance(now))
     }
 
-    /// Lets frames be held up, changed, repeated or lost.
-    pub fn tamper(&mut self, tamper: Option<Tamper>) {
-        self.tamper = tamper;
-    }
-
-    /// From now on these hosts do not reach each other, and no others.
-    pub fn part_hosts(&mut self, partings: Vec<Parting>) {
-        self.partings = partings;
-    }
-
-    /// Frames so far that were lost as one host could not reach the other.
-    pub const fn cut_off(&self) -> u64 {
-        self.cut_off
-    }
-
     /// From now on everything that happens is kept to be read.
     pub fn listen(&mut self) {
         self.happenings.get_or_insert_default();
@@ -302,7 +250,7 @@ impl World {
         self.imports.remove(&id)
     }
 
-    /// Registers in the directory where a handle's home is, as the insurer would.
+    /// Asks, and moves on until nothing is left to happen: how the ask ended, if it did.
     pub fn ask(&mut self, who: &PartyId, ask: Ask) -> Option<Ending> {
         let id = self.ask_id();
         self.push(0, who, Input::Ask(SEAT, id, ask));
@@ -360,262 +308,12 @@ impl World {
         &self.drops
     }
 
-    /// How many leaves a host's ledger has.
-    pub fn ledger_size(&self, party: &PartyId) -> u64 {
-        self.hosts.get(party).and_then(|place| place.store.head(SEAT)).map_or(0, |head| head.size)
-    }
-
-    /// The host's newest signed head.
-    pub fn head(&self, party: &PartyId) -> Option<Vec<u8>> {
-        let head = self.hosts.get(party)?.store.head(SEAT)?;
-        Some(head.note.as_bytes().to_vec())
-    }
-
-    /// The root of the host's newest signed head.
-    pub fn root(&self, party: &PartyId) -> Option<Digest> {
-        Some(self.hosts.get(party)?.store.head(SEAT)?.root)
-    }
-
-    /// What the host's newest signed head says.
-    pub fn stands(&self, party: &PartyId) -> Option<Checkpoint> {
-        claimed(self.hosts.get(party)?.store.head(SEAT)?.note.as_bytes())
-    }
-
-    /// What became of it if somebody flipped a bit in one of a host's files, and started it from there.
-    pub fn edit(&self, party: &PartyId, dice: &mut dyn Rng) -> Option<Edited> {
-        let place = self.hosts.get(party)?;
-        let (disk, index) = (place.disk.copy(), place.index.copy());
-        let files: Vec<_> = disk.list().ok()?.into_iter().filter(|(_file, bytes)| *bytes > 0).collect();
-        let (file, bytes) = seed::pick(dice, &files)?;
-        disk.flip(file, seed::below(dice, bytes.saturating_mul(8)));
-        // The index is made from the files; without it each of them is read.
-        index.lose();
-        let Ok((_office, store)) = self.open(party, &place.services, place.issued, &disk, &index) else {
-            return Some(Edited::Found);
-        };
-        let head = |store: &Store| store.head(SEAT).map(|head| head.note.as_bytes().to_vec());
-        let is_same = head(&store) == head(&place.store) && self.leaves_of(&store) == self.leaves(party);
-        Some(if is_same { Edited::Harmless } else { Edited::Believed })
-    }
-
-    /// Everybody who has a host that runs.
-    pub fn parties(&self) -> Vec<PartyId> {
-        self.hosts.keys().cloned().collect()
-    }
-
-    /// The leaves of a host's open epoch.
-    pub fn leaves(&self, party: &PartyId) -> Vec<Leaf> {
-        self.hosts.get(party).map(|place| self.leaves_of(&place.store)).unwrap_or_default()
-    }
-
-    /// How many leaves a host wrote in all epochs before the open one.
-    pub fn epoch_begins(&self, party: &PartyId) -> u64 {
-        self.look(party, |batch| batch.epoch_begins())
-    }
-
-    fn leaves_of(&self, store: &Store) -> Vec<Leaf> {
-        self.see(store, |batch| {
-            let leaves = batch.epoch_begins()..batch.ledger_size();
-            leaves.filter_map(|leaf| batch.leaf(leaf).ok()).map(|(leaf, _place)| leaf).collect()
-        })
-    }
-
-    /// The requests of `asker` that a host answered, each with its leaf in the open epoch.
-    pub fn answered(&self, party: &PartyId, asker: &PartyId) -> Vec<(Digest, u64)> {
-        let from = (Timestamp::from_unix_ms(0), 0);
-        let touched =
-            self.look(party, |batch| access_log::of_party(batch, asker, from, usize::MAX).unwrap_or_default());
-        let details = touched.into_iter().filter_map(|touched| Some((touched.detail?, touched.leaf)));
-        let answered = details.filter(|(detail, _leaf)| detail.decision.refusal.is_none());
-        answered.map(|(detail, leaf)| (detail.request, leaf)).collect()
-    }
-
-    /// What a host noted in its ledger of its own accord, through all epochs.
-    pub fn notes(&self, party: &PartyId) -> Vec<Noted> {
-        self.look(party, |batch| note::from(batch, 0, usize::MAX).unwrap_or_default())
-    }
-
-    fn look<T: Default>(&self, party: &PartyId, see: impl Fn(&Batch<'_>) -> T) -> T {
-        self.hosts.get(party).map(|place| self.see(&place.store, see)).unwrap_or_default()
-    }
-
-    fn see<T: Default>(&self, store: &Store, see: impl Fn(&Batch<'_>) -> T) -> T {
-        let mut staged = Staged::new();
-        let mut dice = seed::stream(self.founding.seed(), "a look");
-        let batch = Batch::new(self.now(), SEAT, store, &mut staged, &mut dice);
-        batch.map_or_else(|_error| T::default(), |batch| see(&batch))
-    }
-
-    /// Changes what lies on a host's disk, as another hand could.
-    pub fn stage(&mut self, party: &PartyId, act: impl FnOnce(&mut Batch<'_>)) {
-        let now = self.now();
-        self.order = self.order.saturating_add(1);
-        let mut dice = seed::stream(self.founding.seed(), &format!("{party} staged {}", self.order));
-        let Some(place) = self.hosts.get_mut(party) else { return };
-        let mut staged = Staged::new();
-        if let Ok(mut batch) = Batch::new(now, SEAT, &place.store, &mut staged, &mut dice) {
-            act(&mut batch);
-        }
-        let committed = place.store.commit(staged);
-        assert!(committed.is_ok(), "the store of {party} failed: {:?}", committed.err());
-    }
-
     /// An issuer's host is told of a credential it issued; the number of its leaf.
     pub fn issued(&mut self, issuer: &PartyId, credential: Vec<u8>) -> Option<Result<u64, String>> {
         let id = self.ask_id();
         self.push(0, issuer, Input::Issued(SEAT, id, credential));
         self.run();
         self.imports.remove(&id)
-    }
-
-    /// The newest head of a host that a witness cosigned, as the host keeps it.
-    pub fn cosigned(&mut self, party: &PartyId, witness: &PartyId) -> Option<Vec<u8>> {
-        let now = self.now();
-        let place = self.hosts.get(party)?;
-        let mut staged = Staged::new();
-        let mut dice = seed::stream(self.founding.seed(), "a look");
-        let batch = Batch::new(now, SEAT, &place.store, &mut staged, &mut dice).ok()?;
-        batch.get(&protocol::cosigning::cosigned_key(SEAT, witness)).ok()?
-    }
-
-    /// How many exchanges of its own a host keeps over a restart: those that have not ended.
-    pub fn open_asks(&self, party: &PartyId) -> usize {
-        self.rows(party, protocol::table::ASK).len()
-    }
-
-    /// Everything a host keeps in rows, key and value.
-    pub fn everything(&self, party: &PartyId) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.range(party, 0, u8::MAX)
-    }
-
-    /// The rows of a host's table.
-    pub fn rows(&self, party: &PartyId, table: u8) -> Vec<Vec<u8>> {
-        let rows = self.range(party, table, table.saturating_add(1));
-        rows.into_iter().map(|(_key, value)| value).collect()
-    }
-
-    /// The rows of a host's tables, from the first to before the last.
-    fn range(&self, party: &PartyId, first: u8, end: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.look(party, |batch| {
-            let rows = batch.range(&batch.key(first, &[]), &batch.key(end, &[]), usize::MAX).unwrap_or_default();
-            rows.into_iter().map(|(key, value)| (key.rest().to_vec(), value)).collect()
-        })
-    }
-
-    /// A host dies with what was not synced, and starts again on what is left.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn crash(&mut self, party: &PartyId) -> Result<(), StoreError> {
-        self.crash_for(party, Span::ZERO)
-    }
-
-    /// The same, with time between.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn crash_for(&mut self, party: &PartyId, span: Span) -> Result<(), StoreError> {
-        let Some(place) = self.kill(party) else { return Ok(()) };
-        place.disk.crash(&mut seed::stream(self.founding.seed(), &format!("crash {}", self.order)));
-        place.disk.revive();
-        self.pass(span);
-        self.start(party, place.services, place.issued, place.disk, place.index)?;
-        self.greet(party);
-        Ok(())
-    }
-
-    /// The power of a host fails amid a write that is so many away; it stays off until [`World::wake`].
-    pub fn doom(&mut self, party: &PartyId, calls: u64) {
-        if let Some(place) = self.hosts.get(party) {
-            place.disk.set_fault(place.disk.calls().saturating_add(calls), Fault::DieAmid);
-            self.doomed.insert(party.clone());
-        }
-    }
-
-    /// The power of a host fails now, whatever it does.
-    pub fn lose_power(&mut self, party: &PartyId) {
-        self.doomed.remove(party);
-        let Some(Place { disk, index, services, issued, .. }) = self.kill(party) else { return };
-        disk.clear_fault();
-        disk.crash(&mut seed::stream(self.founding.seed(), &format!("fall {}", self.order)));
-        self.happen(party, None, || "lost its power".to_owned());
-        self.record("fall", party, &[]);
-        self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
-    }
-
-    /// A host's disk has so many bytes left; its process ends when they do not suffice.
-    pub fn cramp(&mut self, party: &PartyId, room_bytes: u64) {
-        if let Some(place) = self.hosts.get(party) {
-            place.disk.fill_up(room_bytes);
-            self.cramped.insert(party.clone());
-        }
-    }
-
-    /// There is room again on a host's disk.
-    pub fn make_room(&mut self, party: &PartyId) {
-        self.cramped.remove(party);
-        let running = self.hosts.get(party).map(|place| &place.disk);
-        if let Some(disk) = running.or_else(|| self.asleep.get(party).map(|asleep| &asleep.disk)) {
-            disk.fill_up(DISK_BYTES);
-        }
-    }
-
-    /// Whether a host's disk is as good as full.
-    pub fn is_cramped(&self, party: &PartyId) -> bool {
-        self.cramped.contains(party)
-    }
-
-    /// Whose process ended on a full disk since this was last asked.
-    pub fn take_filled(&mut self) -> Vec<PartyId> {
-        core::mem::take(&mut self.filled)
-    }
-
-    /// The index of a host that does not run is lost.
-    pub fn lose_index(&self, party: &PartyId) {
-        if let Some(asleep) = self.asleep.get(party) {
-            asleep.index.lose();
-        }
-    }
-
-    /// A backup of a host, taken while it runs.
-    pub fn image(&self, party: &PartyId) -> Option<Image> {
-        let place = self.hosts.get(party)?;
-        Some(Image { disk: place.disk.copy(), index: place.index.copy() })
-    }
-
-    /// A host dies and is started again from a backup, with time between.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn restore(&mut self, party: &PartyId, image: &Image) -> Result<(), StoreError> {
-        let Some(place) = self.kill(party) else { return Ok(()) };
-        let (services, issued) = (place.services.clone(), place.issued);
-        drop(place);
-        self.start(party, services, issued, image.disk.copy(), image.index.copy())?;
-        self.greet(party);
-        Ok(())
-    }
-
-    /// A host that is not there is started from what lay on its disk.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn revive(&mut self, party: &PartyId, image: &Image) -> Result<(), StoreError> {
-        let wall = self.wall();
-        self.start(party, Vec::new(), wall, image.disk.copy(), image.index.copy())?;
-        self.greet(party);
-        Ok(())
-    }
-
-    /// What keeps a host from writing, if anything does.
-    pub fn unsettled(&self, party: &PartyId) -> Option<&'static str> {
-        self.hosts.get(party)?.host.unsettled()
-    }
-
-    /// The heads under which receipts of `who` stand and which no quorum cosigned yet.
-    pub fn unwitnessed(&self, who: &PartyId) -> Vec<protocol::receipts::Unwitnessed> {
-        let rows = self.rows(who, protocol::table::UNWITNESSED);
-        rows.iter().filter_map(|row| protocol::cbor::decode(row).ok()).collect()
     }
 
     /// Everybody gets what would run out: pulse, lists, statements and credentials, under the next `number`.
@@ -635,80 +333,6 @@ impl World {
             }
         }
         self.run();
-    }
-
-    /// What the authority and issuers would tell a host that was away.
-    fn greet(&mut self, party: &PartyId) {
-        for notice in self.published() {
-            self.push(0, party, Input::Notice(notice));
-        }
-        self.run();
-    }
-
-    /// A host stops.
-    pub fn stop(&mut self, party: &PartyId) {
-        if let Some(Place { disk, index, services, issued, .. }) = self.kill(party) {
-            self.asleep.insert(party.clone(), Asleep { disk, index, services, issued });
-        }
-    }
-
-    /// A host that stopped starts again with what it knew, and meets the others anew.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn start_again(&mut self, party: &PartyId, meets: &PartyId) -> Result<(), StoreError> {
-        let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
-        self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
-        if let Some(peer) = self.founding.keys(meets).and_then(|keys| keys.transport.first()).copied() {
-            self.push(0, party, Input::Meet { peer, addresses: Vec::new() });
-        }
-        self.run();
-        Ok(())
-    }
-
-    /// A host that stopped starts again with what it knew and hears what the authority publishes.
-    ///
-    /// # Errors
-    /// [`StoreError`] if its store does not open.
-    pub fn wake(&mut self, party: &PartyId) -> Result<(), StoreError> {
-        let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
-        self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
-        for notice in self.published() {
-            self.push(0, party, Input::Notice(notice));
-        }
-        Ok(())
-    }
-
-    fn kill(&mut self, party: &PartyId) -> Option<Place> {
-        let place = self.hosts.remove(party)?;
-        self.note_deadline(party);
-        let cut: Vec<_> =
-            self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();
-        for wire in cut {
-            if let Some((a, b)) = self.wires.remove(&wire) {
-                let other = if a == *party { b } else { a };
-                self.part(wire, &other);
-            }
-        }
-        self.queue.retain(|_at, (to, _input)| to != party);
-        self.by_peer.retain(|_peer, owner| owner != party);
-        Some(place)
-    }
-
-    /// The other end hears that a wire is gone, or, if it was not open there yet, that nobody is there: what was
-    /// never opened is not closed.
-    fn part(&mut self, wire: u64, other: &PartyId) {
-        let is_opening = |to: &PartyId, input: &Input| {
-            to == other && matches!(input, Input::Opened { connection, .. } if *connection == wire)
-        };
-        let opening = self.queue.iter().find(|(_at, (to, input))| is_opening(to, input)).map(|(at, _input)| *at);
-        match opening.and_then(|at| self.queue.remove(&at)) {
-            Some((_to, Input::Opened { peer, outbound: true, .. })) => {
-                self.push(WIRE_MS, other, Input::Unreachable { peer });
-            }
-            Some(_) => {}
-            None => self.push(WIRE_MS, other, Input::Closed { connection: wire }),
-        }
     }
 
     /// A member signs its statement anew; an office or hospital is given a credential anew.
@@ -758,57 +382,6 @@ impl World {
     /// The same, and when, since the founding.
     pub fn ending_at(&mut self, ask: AskId) -> Option<(Span, Ending)> {
         self.endings.remove(&ask)
-    }
-
-    fn start(
-        &mut self,
-        party: &PartyId,
-        services: Vec<protocol::code::service::ServiceKind>,
-        issued: Timestamp,
-        disk: FalseDisk,
-        index: FalseIndex,
-    ) -> Result<(), StoreError> {
-        let now = self.now();
-        // What is still valid is in use again after a restart: a request names its credential.
-        let issued = if now.wall.since(issued) < protocol::limits::CREDENTIAL_LIFE { issued } else { now.wall };
-        let (mut office, mut store) = self.open(party, &services, issued, &disk, &index)?;
-        let Some(gate) = self.founding.gate() else { return Ok(()) };
-        let mut dice = seed::stream(self.founding.seed(), &format!("{party} resume {}", self.order));
-        let mut staged = Staged::new();
-        office.requester.resume(&gate, &mut Batch::new(now, SEAT, &store, &mut staged, &mut dice)?)?;
-        store.commit(staged)?;
-        let mut host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
-        if let Some(peer) = self.founding.keys(party).and_then(|keys| keys.transport.first()) {
-            self.by_peer.insert(*peer, party.clone());
-        }
-        let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
-        let notices = protocol::host::heard::remembered_notices(SEAT, &store, now, &mut dice)?;
-        host.recall(protocol::host::heard::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
-        self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
-        self.note_deadline(party);
-        for notice in notices {
-            self.push(0, party, Input::Notice(notice));
-        }
-        Ok(())
-    }
-
-    /// What a host is, and the store on its files.
-    fn open(
-        &self,
-        party: &PartyId,
-        services: &[protocol::code::service::ServiceKind],
-        issued: Timestamp,
-        disk: &FalseDisk,
-        index: &FalseIndex,
-    ) -> Result<(Office, Store), StoreError> {
-        let founded = self.founding.office(SEAT, party, services, issued, self.now().steady);
-        assert!(founded.is_some(), "not founded: {party}");
-        let (office, signer) = founded.unwrap_or_else(|| unreachable!());
-        let secret =
-            StoreSecret::derive(&Secret::random(&mut seed::stream(self.founding.seed(), &format!("{party} store"))));
-        let doors = (Box::new(disk.clone()), Box::new(index.clone()));
-        let (store, _opened) = Store::open(doors.0, doors.1, &secret, vec![signer], Arc::clone(&self.primitives))?;
-        Ok((office, store))
     }
 
     fn tell_everyone(&mut self, revoked: &[u64], number: u64) {
@@ -986,70 +559,6 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: &PartyId, connection: u64, bytes: Vec<u8>, after_ms: u64) {
-        let Some((a, b)) = self.wires.get(&connection).cloned() else { return };
-        let to = if a == *from { b } else { a };
-        self.record("send", from, &bytes);
-        if !self.reaches(from, &to) {
-            self.happen(from, Some(&to), || format!("{}, cut off", passage::described(&bytes)));
-            self.cut_off = self.cut_off.saturating_add(1);
-            return;
-        }
-        let passage = Passage { from: from.clone(), to: to.clone(), bytes };
-        let deliveries = match &mut self.tamper {
-            Some(tamper) => tamper(&passage),
-            None => vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }],
-        };
-        self.happen(from, Some(&to), || passage::fate(&passage.bytes, &deliveries));
-        for delivery in deliveries {
-            let after = after_ms.saturating_add(WIRE_MS).saturating_add(delivery.delay.ms());
-            self.push(after, &to, Input::Frame { connection, bytes: delivery.bytes });
-        }
-    }
-
-    fn dial(&mut self, from: &PartyId, peer: PublicKey, after_ms: u64) {
-        let own = self.founding.keys(from).and_then(|keys| keys.transport.first()).copied();
-        let (Some(to), Some(own)) = (self.by_peer.get(&peer).cloned(), own) else {
-            self.push(after_ms, from, Input::Unreachable { peer });
-            return;
-        };
-        if !self.hosts.contains_key(&to) {
-            self.push(after_ms.saturating_add(WIRE_MS), from, Input::Unreachable { peer });
-            return;
-        }
-        if !self.reaches(from, &to) || !self.reaches(&to, from) {
-            self.push(after_ms.saturating_add(DIAL_MS), from, Input::Unreachable { peer });
-            return;
-        }
-        let wire = self.next_wire;
-        self.next_wire = wire.saturating_add(1);
-        self.wires.insert(wire, (from.clone(), to.clone()));
-        let after = after_ms.saturating_add(WIRE_MS);
-        self.push(after, &to, Input::Opened { connection: wire, peer: own, outbound: false });
-        self.push(after, from, Input::Opened { connection: wire, peer, outbound: true });
-    }
-
-    fn reaches(&self, from: &PartyId, to: &PartyId) -> bool {
-        self.partings.iter().all(|parting| match (parting.some.contains(from), parting.some.contains(to)) {
-            (true, false) => false,
-            (false, true) => parting.hears,
-            (true, true) | (false, false) => true,
-        })
-    }
-
-    /// Cuts a wire.
-    pub fn cut(&mut self, wire: u64) {
-        self.close(wire);
-        self.run();
-    }
-
-    fn close(&mut self, connection: u64) {
-        if let Some((a, b)) = self.wires.remove(&connection) {
-            self.push(0, &a, Input::Closed { connection });
-            self.push(0, &b, Input::Closed { connection });
-        }
-    }
-
     /// The cryptography of the world.
     pub fn primitives(&self) -> &dyn Primitives {
         self.primitives.as_ref()
@@ -1058,12 +567,6 @@ impl World {
     /// The network the world runs.
     pub const fn founding(&self) -> &Founding {
         &self.founding
-    }
-
-    /// The wire between two hosts, if there is one.
-    pub fn wire(&self, a: &PartyId, b: &PartyId) -> Option<u64> {
-        let joins = |ends: &(PartyId, PartyId)| (ends.0 == *a && ends.1 == *b) || (ends.0 == *b && ends.1 == *a);
-        self.wires.iter().find(|(_wire, ends)| joins(ends)).map(|(wire, _ends)| *wire)
     }
 }
 
