@@ -349,11 +349,11 @@ impl Stage {
 
     fn inflict(&mut self, spell: &Spell, party: &PartyId) {
         match spell.what {
-            Ill::Stopped | Ill::IndexLost => {
-                self.orphan(party);
+            Ill::Stopped => {
                 self.count.add(|injected| &mut injected.stopped);
-                self.world.stop(party);
+                self.shut_down(party);
             }
+            Ill::IndexLost => self.shut_down(party),
             Ill::DiskFull => self.world.cramp(party, spell.room_kib.unwrap_or(0).saturating_mul(1024)),
             Ill::Clock => {
                 self.count.add(|injected| &mut injected.misset);
@@ -403,27 +403,24 @@ impl Stage {
         }
     }
 
+    fn shut_down(&mut self, party: &PartyId) {
+        self.orphan(party);
+        self.world.stop(party);
+    }
+
     /// A host that does not run starts on what lies there.
     fn start_again(&mut self, party: &PartyId) {
         let failure = self.world.wake(party).err().map(|error| error.to_string());
         self.evidence.restarts.push((party.clone(), failure));
     }
 
-    /// A bit of an insurer's files flips; if it does not start with that, it goes on from the backup.
+    /// A bit flips in a copy of an insurer's files; if no host starts on that, the insurer goes on from the backup.
     fn rot(&mut self, party: &PartyId) {
         let Some(edited) = self.world.edit(party, &mut self.dice) else { return };
         self.count.add(|injected| &mut injected.rotted);
         self.evidence.edits.push((party.clone(), edited));
         if edited == Edited::Found {
             self.set_back(party);
-        }
-    }
-
-    /// Whoever asked something of a process that ended on a full disk is not told.
-    fn note_filled(&mut self) {
-        for party in self.world.take_filled() {
-            self.count.add(|injected| &mut injected.filled);
-            self.orphan(&party);
         }
     }
 
@@ -469,6 +466,10 @@ impl Stage {
     /// What this host asked has nobody left who could be told.
     fn orphan(&mut self, party: &PartyId) {
         self.gather();
+        self.leave_untold(party);
+    }
+
+    fn leave_untold(&mut self, party: &PartyId) {
         for (_ask, at) in &self.open {
             if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *party) {
                 asked.is_orphaned = true;
@@ -498,7 +499,6 @@ impl Stage {
 
     /// Notes which questions ended, and every signed head.
     fn gather(&mut self) {
-        self.note_filled();
         let faults = self.injected().total();
         let is_undisturbed = self.bands.is_empty() && self.faults() == 0;
         let lasts = self.bands.iter().any(|band| band.until.is_none());
@@ -511,6 +511,10 @@ impl Stage {
                 }
                 _ => self.open.push((ask, at)),
             }
+        }
+        for party in self.world.take_filled() {
+            self.count.add(|injected| &mut injected.filled);
+            self.leave_untold(&party);
         }
         for party in self.world.parties() {
             let root = self.world.root(&party);

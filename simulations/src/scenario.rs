@@ -130,12 +130,12 @@ pub enum Ill {
     SetBack,
     /// Their key is stolen, and their credential revoked until they get another.
     Revoked,
-    /// Their disks are as good as full: whose process cannot write any more ends, and starts again when there is room.
+    /// Their disks have little room left. A process that cannot write any more ends, and starts again when there is room.
     DiskFull,
     /// They are shut down, and started again without their index.
     IndexLost,
-    /// In the end a bit of their files has flipped; if that keeps them from starting, they are started from what was on
-    /// their disk in the beginning.
+    /// In the end a bit flips in a copy of their files; if no host starts on that, they are started from what was on their
+    /// disk in the beginning.
     BitRot,
 }
 

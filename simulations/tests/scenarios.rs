@@ -69,17 +69,15 @@ fn a_question_that_is_played_again_shows_its_request_its_answer_and_what_was_tol
 fn the_toy_cryptography_tells_the_same_story_as_the_full_one() {
     // Where a bit flips, when a disk is full, and what an adversary picks among bytes, is another thing under other
     // cryptography.
-    let counts_bytes = |scenario: &Scenario| {
-        let mut spells = scenario.storm.spells.iter().map(|spell| spell.get_ref().what);
-        spells.any(|what| matches!(what, Ill::DiskFull | Ill::BitRot))
-    };
-    let is_blind = |scenario: &&Scenario| {
-        let is_left_alone = scenario.storm.adversaries.is_empty() && scenario.storm.faults.corrupt.is_none();
-        is_left_alone && !counts_bytes(scenario)
-    };
-    let shipped = Scenario::shipped();
-    assert!(shipped.iter().filter(is_blind).count() > 8);
-    for scenario in shipped.iter().filter(is_blind) {
+    let is_blind =
+        |scenario: &Scenario| scenario.storm.adversaries.is_empty() && scenario.storm.faults.corrupt.is_none();
+    let mut shipped = Scenario::shipped();
+    shipped.retain(is_blind);
+    assert!(shipped.len() > 9);
+    for scenario in &mut shipped {
+        scenario.storm.spells.retain(|spell| !matches!(spell.get_ref().what, Ill::DiskFull | Ill::BitRot));
+    }
+    for scenario in &shipped {
         let [full, toy] = [Cryptography::Full, Cryptography::Toy].map(|what| play(scenario, 3, what).unwrap());
         assert_ne!(full.digest, toy.digest, "{}: other bytes were sent", scenario.name);
         let sizes =
