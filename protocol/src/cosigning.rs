@@ -22,6 +22,7 @@ use crate::ledger::checkpoint::{Checkpoint, SignatureLine, SignedCheckpoint};
 use crate::ledger::cosignature::{self, WitnessName};
 use crate::ledger::epoch::{self, Opening, Other};
 use crate::ledger::leaf::LeafKind;
+use crate::ledger::origin::Origin;
 use crate::limits;
 use crate::machine::{Action, Outbox, Route};
 use crate::primitives::Primitives;
@@ -464,7 +465,12 @@ impl Cosigning {
         batch: &Batch<'_>,
         out: &mut Outbox,
     ) -> Result<bool, StoreError> {
-        let parsed = SignedCheckpoint::parse(note).ok().filter(|signed| self.is_ours(signed, gate, primitives));
+        // What it cosigned it may have cosigned when another key was in use; a key since retired signs nothing else.
+        let is_held = |signed: &SignedCheckpoint| {
+            self.is_ours(signed, gate, primitives)
+                || self.was_ours(signed, gate, primitives) && line_holds(witness, signed, gate, primitives).is_some()
+        };
+        let parsed = SignedCheckpoint::parse(note).ok().filter(is_held);
         let held = parsed.and_then(|signed| Some((signed.claim().ok()?, signed)));
         let Some((claimed, signed)) = held.filter(|(claimed, _signed)| claimed.size == size) else {
             let was = self.visited(witness).size;
@@ -614,10 +620,27 @@ impl Cosigning {
     fn is_ours(&self, signed: &SignedCheckpoint, gate: &Gate, primitives: &dyn Primitives) -> bool {
         let Ok(claimed) = signed.claim() else { return false };
         let listed = gate.roster().member(&self.party).map(|member| member.log.clone()).unwrap_or_default();
-        let mut logs = core::iter::once(&self.log).chain(&listed);
-        claimed.origin.party() == &self.party
-            && claimed.origin.is_in(&gate.network())
-            && logs.any(|log| signed.verify(primitives, &claimed.origin, log.as_bytes()).is_ok())
+        let logs = core::iter::once(&self.log).chain(&listed);
+        self.is_under(signed, &claimed.origin, logs, gate, primitives)
+    }
+
+    /// Whether a note is of our ledger, signed with a log key that some roster named for us.
+    fn was_ours(&self, signed: &SignedCheckpoint, gate: &Gate, primitives: &dyn Primitives) -> bool {
+        let Ok(claimed) = signed.claim() else { return false };
+        self.is_under(signed, &claimed.origin, gate.logs(&self.party), gate, primitives)
+    }
+
+    fn is_under<'k>(
+        &self,
+        signed: &SignedCheckpoint,
+        origin: &Origin,
+        mut logs: impl Iterator<Item = &'k PublicKey>,
+        gate: &Gate,
+        primitives: &dyn Primitives,
+    ) -> bool {
+        origin.party() == &self.party
+            && origin.is_in(&gate.network())
+            && logs.any(|log| signed.verify(primitives, origin, log.as_bytes()).is_ok())
     }
 
     fn judges(&self, gate: &Gate) -> Vec<PartyId> {

@@ -144,10 +144,10 @@ pub fn answer(
     }
     match exchange::seen(batch, &request.sender, &request.exchange, &verified.digest(), request.issued)? {
         Seen::New if !is_fresh(request, now) => {
-            settle(desk, verified, route, refusal(Refusal::NotFresh), true, gate, batch, out)
+            settle(desk, verified, route, refusal(Refusal::NotFresh), false, gate, batch, out)
         }
         Seen::New if lacks_witnesses(desk, request, now) => {
-            settle(desk, verified, route, refusal(Refusal::Unwitnessed), true, gate, batch, out)
+            settle(desk, verified, route, refusal(Refusal::Unwitnessed), false, gate, batch, out)
         }
         Seen::New => {
             let finding = found(verified, Moment { at: now, leaf: None }, batch, out, find)?;
@@ -213,7 +213,7 @@ const fn refusal(refusal: Refusal) -> Finding {
     Finding::refused(refusal, Label::GENERAL, Vec::new())
 }
 
-/// Writes the leaf, remembers the exchange, and holds the answer until the leaf is durable.
+/// Writes the leaf, remembers the exchange if that was decided and not put off, and holds the answer until the leaf is durable.
 #[expect(clippy::too_many_arguments, reason = "the parts of one decision, none of which belongs to another")]
 fn settle(
     desk: &Desk,
@@ -226,14 +226,17 @@ fn settle(
     out: &mut Outbox,
 ) -> Result<(), StoreError> {
     let at = batch.now().wall;
-    let (finding, body) = within_bounds(desk, verified, finding, at);
+    let said = Said { at, policy: desk.policy, unwitnessed_since: unwitnessed_since(desk, at) };
+    let (finding, body) = within_bounds(desk, verified, finding, &said);
     let answer = Digest::of(&body);
     let request = verified.request();
     let decision = decision(desk, verified, &finding, gate);
     let (entry, salts) =
         access_log::enter(batch, LeafKind::Exchange, finding.label, verified.digest(), answer, decision)?;
     if remembered {
-        let decided = Decided { request: verified.digest(), leaf: entry.index(), at, answer, policy: desk.policy };
+        let (leaf, label) = (entry.index(), finding.label);
+        let Said { at, policy, unwitnessed_since } = said;
+        let decided = Decided { request: verified.digest(), leaf, at, answer, policy, label, unwitnessed_since };
         exchange::remember(batch, &request.sender, &request.exchange, &decided)?;
     }
     out.count(match finding.result {
@@ -256,8 +259,9 @@ fn repeat(
     batch: &mut Batch<'_>,
     out: &mut Outbox,
 ) -> Result<(), StoreError> {
-    let again = body(desk, verified, &finding, decided.at);
-    let detail = access_log::detail(batch, decided.leaf, finding.label)?;
+    let Decided { at, policy, unwitnessed_since, .. } = *decided;
+    let again = body(desk, verified, &finding, &Said { at, policy, unwitnessed_since });
+    let detail = access_log::detail(batch, decided.leaf, decided.label)?;
     // A leaf of an epoch before has no receipt in the open one.
     let entry = batch.entry(decided.leaf);
     match entry.zip(detail) {
@@ -278,19 +282,31 @@ fn repeat(
 }
 
 /// The finding and its body, or a refusal if the body would not fit into an answer.
-fn within_bounds(desk: &Desk, verified: &Verified, finding: Finding, at: Timestamp) -> (Finding, Vec<u8>) {
-    let told = body(desk, verified, &finding, at);
+fn within_bounds(desk: &Desk, verified: &Verified, finding: Finding, said: &Said) -> (Finding, Vec<u8>) {
+    let told = body(desk, verified, &finding, said);
     // Salts, leaf, two proofs and a signed note are a few kilobytes; the padding may add a whole step.
     let [.., step] = limits::ANSWER_STEPS_BYTES;
     if told.len() <= limits::ANSWER_BYTES_MAX.saturating_sub(step.saturating_mul(2)) {
         return (finding, told);
     }
     let refused = Finding::refused(Refusal::TooLong, finding.label, finding.shown.kinds);
-    let told = body(desk, verified, &refused, at);
+    let told = body(desk, verified, &refused, said);
     (refused, told)
 }
 
-fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> Vec<u8> {
+/// What an answer says of the moment it was decided in; a repeat says the same, whatever has changed since.
+struct Said {
+    at: Timestamp,
+    policy: Digest,
+    unwitnessed_since: Option<Timestamp>,
+}
+
+/// Since when no quorum of witnesses has cosigned, if an answer has to say so.
+fn unwitnessed_since(desk: &Desk, at: Timestamp) -> Option<Timestamp> {
+    desk.quorum_at.filter(|since| at.since(*since) >= limits::UNWITNESSED_MARK)
+}
+
+fn body(desk: &Desk, verified: &Verified, finding: &Finding, said: &Said) -> Vec<u8> {
     let outcome = match &finding.result {
         Ok(outcome) => outcome.clone(),
         Err(refusal) => Outcome::Refused(refusal.told()),
@@ -303,10 +319,10 @@ fn body(desk: &Desk, verified: &Verified, finding: &Finding, at: Timestamp) -> V
         request: verified.digest(),
         responder: desk.party.clone(),
         origin: desk.origin.to_string(),
-        decided: at,
-        policy: desk.policy,
+        decided: said.at,
+        policy: said.policy,
         outcome,
-        unwitnessed_since: desk.quorum_at.filter(|since| at.since(*since) >= limits::UNWITNESSED_MARK),
+        unwitnessed_since: said.unwitnessed_since,
     };
     cbor::encode_about(&body, told.saturating_add(512))
 }

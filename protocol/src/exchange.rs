@@ -12,6 +12,7 @@ use crate::limits;
 use crate::store::{Key, StoreError};
 use crate::table;
 use crate::time::Timestamp;
+use crate::vault::Label;
 
 /// What is remembered of a decided request.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -31,6 +32,12 @@ pub struct Decided {
     /// The policy it was decided under.
     #[n(4)]
     pub policy: Digest,
+    /// Whom it was about, by what was known then: under their key lies what the leaf commits to.
+    #[n(5)]
+    pub label: Label,
+    /// Since when no quorum of witnesses had cosigned, if the answer says so.
+    #[n(6)]
+    pub unwitnessed_since: Option<Timestamp>,
 }
 
 /// What the memory says of a request that arrives.

@@ -58,6 +58,7 @@ use protocol::status::StatusList;
 use protocol::store::staged::Staged;
 use protocol::store::{Seat, Signer, Store, StoreSecret};
 use protocol::time::{Now, Span, Steady, Timestamp};
+use protocol::vault;
 use protocol::verify::Verified;
 use rand_core::SeedableRng as _;
 
@@ -182,7 +183,15 @@ fn run_retry(lines: &Lines<'_>) -> String {
     let mut batch = Batch::new(now(NOW), SEAT, &store, &mut staged, &mut dice).unwrap();
     let (asker, exchange) = (&first.request().sender, &first.request().exchange);
     let nothing = Digest::of(b"");
-    let decided = Decided { request: first.digest(), leaf: 0, at: NOW, answer: nothing, policy: nothing };
+    let decided = Decided {
+        request: first.digest(),
+        leaf: 0,
+        at: NOW,
+        answer: nothing,
+        policy: nothing,
+        label: vault::Label::GENERAL,
+        unwitnessed_since: None,
+    };
     exchange::remember(&mut batch, asker, exchange, &decided).unwrap();
     let again = second.request();
     let seen = exchange::seen(&batch, &again.sender, &again.exchange, &second.digest(), again.issued).unwrap();

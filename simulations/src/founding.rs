@@ -66,7 +66,8 @@ pub struct Founding {
     links: Vec<Link>,
     keys: BTreeMap<PartyId, Keys>,
     signers: Vec<Secret>,
-    serials: BTreeMap<PartyId, u64>,
+    /// The serial numbers of each holder's credentials, the newest last.
+    serials: BTreeMap<PartyId, Vec<u64>>,
 }
 
 /// Who takes part: members by party, offices and hospitals with their service kinds.
@@ -90,7 +91,7 @@ const ISSUERS: [(&str, PartyKind); 2] = [("issuer:1", PartyKind::Office), ("issu
 /// How long a founded network's signed objects hold.
 const LIFE: Span = Span::from_h(24);
 /// How many generations of each key there are from the beginning.
-const GENERATIONS: u32 = 5;
+pub const GENERATIONS: u32 = 5;
 /// How often heads are cosigned.
 const COSIGN_EVERY: Span = Span::from_s(10);
 
@@ -112,7 +113,7 @@ impl Founding {
         let roster = roster(members, &signers, began, primitives.as_ref());
         let link = sign(&roster, &signers, primitives.as_ref());
         let serials =
-            plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), serial)).collect();
+            plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), vec![serial])).collect();
         Self { seed, primitives, suite, began, roster, links: vec![link], keys, signers, serials }
     }
 
@@ -139,6 +140,12 @@ impl Founding {
         Notice::Roster(self.draft(now, edit).1)
     }
 
+    /// Every roster above a version, the oldest first: what the authority hands to whoever asks.
+    pub fn rosters_since(&self, version: u32) -> impl Iterator<Item = Notice> {
+        let known = usize::try_from(version).unwrap_or(usize::MAX);
+        self.links.iter().skip(known).cloned().map(Notice::Roster)
+    }
+
     fn draft(&self, now: Timestamp, edit: &dyn Fn(&mut Roster)) -> (Roster, Link) {
         let mut roster = self.roster.clone();
         roster.network = Some(self.network());
@@ -156,7 +163,7 @@ impl Founding {
     }
 
     /// The signing key an organisation uses by what roster or credential say now.
-    fn signing(&self, party: &PartyId) -> Option<&Pair> {
+    pub fn signing(&self, party: &PartyId) -> Option<&Pair> {
         let keys = self.keys.get(party)?;
         match self.roster.member(party) {
             Some(member) => {
@@ -179,7 +186,10 @@ impl Founding {
     }
 
     fn sealing(&self, party: &PartyId) -> Option<Arc<dyn SealingKey>> {
-        let generation = self.keys.get(party)?.sealing;
+        self.sealing_of(party, self.keys.get(party)?.sealing)
+    }
+
+    fn sealing_of(&self, party: &PartyId, generation: u32) -> Option<Arc<dyn SealingKey>> {
         let secret = secret(self.seed, party, "sealing", generation);
         Some(self.primitives.sealing_key(self.suite, &secret).ok()?.into())
     }
@@ -200,13 +210,22 @@ impl Founding {
         }
     }
 
+    /// The pseudonymiser evaluates with another key than the roster names, or with that one again.
+    pub fn swap_oblivious(&mut self, party: &PartyId) {
+        let (seed, other) = (self.seed, secret(self.seed, party, "oblivious", 1));
+        if let Some(keys) = self.keys.get_mut(party) {
+            let is_other = keys.oblivious.expose() == other.expose();
+            keys.oblivious = if is_other { secret(seed, party, "oblivious", 0) } else { other };
+        }
+    }
+
     /// An office or hospital goes `turns` signing keys on; its next credential has a serial number of its own.
     pub fn turn_signing(&mut self, party: &PartyId, turns: usize) {
         if let Some(keys) = self.keys.get_mut(party) {
             keys.turn = keys.turn.saturating_add(turns);
         }
-        let last = self.serials.values().max().copied().unwrap_or(0);
-        self.serials.insert(party.clone(), last.saturating_add(1));
+        let last = self.serials.values().flatten().max().copied().unwrap_or(0);
+        self.serials.entry(party.clone()).or_default().push(last.saturating_add(1));
     }
 
     /// A fresh gate as every node begins with.
@@ -245,9 +264,14 @@ impl Founding {
         notices
     }
 
-    /// The serial number of a holder's credential.
+    /// The serial number of a holder's newest credential.
     pub fn serial(&self, party: &PartyId) -> Option<u64> {
-        self.serials.get(party).copied()
+        self.serials(party).last().copied()
+    }
+
+    /// The serial numbers of all credentials a holder had.
+    pub fn serials(&self, party: &PartyId) -> &[u64] {
+        self.serials.get(party).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A member's statement.
@@ -319,6 +343,10 @@ impl Founding {
         };
         let mut ring = Keyring::new(keys.signing.clone(), keys.log.clone());
         ring.hold(self.suite, self.sealing(party)?, None);
+        // Statements that named the keys before it may still be about.
+        for generation in 0..keys.sealing {
+            ring.hold(self.suite, self.sealing_of(party, generation)?, Some(now.plus(LIFE)));
+        }
         let log = match member {
             Some(member) => ring.log(&member.log)?.clone(),
             None => keys.log.first()?.clone(),

@@ -60,6 +60,10 @@ pub struct Storm {
     pub adversaries: Vec<Spanned<Adversary>>,
     /// How often something changes of what is true of a person, each time after another question.
     pub changes: Option<Spanned<u64>>,
+    /// How often somebody takes a step with a key of theirs, or a new roster comes out, each time after another question.
+    pub rotations: Option<Spanned<u64>>,
+    /// How many nights pass, each after another question: nobody asks, and in the morning everything is renewed.
+    pub nights: Option<Spanned<u64>>,
 }
 
 /// Somebody who means harm (敵対者), and when.
@@ -92,6 +96,10 @@ pub enum Foe {
     Editor,
     /// A directory that tells of one person what was registered of another.
     Directory,
+    /// Asks with the stolen signing key of an office or hospital.
+    Thief,
+    /// An issuer who vouches for somebody beyond its limits.
+    Issuer,
 }
 
 /// What befalls some hosts for a while (一時の障害).
@@ -137,6 +145,8 @@ pub enum Ill {
     /// In the end a bit flips in a copy of their files; if no host starts on that, they are started from what was on their
     /// disk in the beginning.
     BitRot,
+    /// They evaluate with another key than the roster names.
+    Misevaluates,
 }
 
 /// Whom a spell befalls.
@@ -252,6 +262,16 @@ pub enum Goal {
     Unindexed,
     /// A bit of somebody's files flipped.
     Rotted,
+    /// Somebody took a step with a key of theirs.
+    Rotated,
+    /// A night passed.
+    Slept,
+    /// Somebody asked with a stolen key.
+    Stolen,
+    /// A credential beyond its issuer's limits was shown.
+    Intruded,
+    /// An answer was not believed.
+    NotBelieved,
 }
 
 /// A share, as "1/12".
@@ -273,7 +293,7 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 17] = [
+const SHIPPED: [&str; 19] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
@@ -290,6 +310,8 @@ const SHIPPED: [&str; 17] = [
     include_str!("../scenarios/ledger-tampering.toml"),
     include_str!("../scenarios/rogue-insurer.toml"),
     include_str!("../scenarios/rogue-directory.toml"),
+    include_str!("../scenarios/rogue-pseudonymiser.toml"),
+    include_str!("../scenarios/key-rotation.toml"),
     include_str!("../scenarios/everything.toml"),
 ];
 
@@ -342,8 +364,8 @@ impl Scenario {
         if let Some(medical) = &size.medical {
             within(text, medical, *size.persons.get_ref())?;
         }
-        if let Some(changes) = &self.storm.changes {
-            within(text, changes, *self.storm.questions.get_ref())?;
+        for often in [&self.storm.changes, &self.storm.rotations, &self.storm.nights].into_iter().flatten() {
+            within(text, often, *self.storm.questions.get_ref())?;
         }
         for adversary in &self.storm.adversaries {
             let wrong = adversary.get_ref().wrong(*self.storm.questions.get_ref(), size.medical.is_some());
@@ -411,6 +433,9 @@ impl Spell {
         if self.what == Ill::Revoked && !matches!(self.whom, Whom::Office | Whom::Hospital) {
             return Some("only offices and hospitals have credentials".to_owned());
         }
+        if self.what == Ill::Misevaluates && self.whom != Whom::Pseudonymiser {
+            return Some("only a pseudonymiser evaluates".to_owned());
+        }
         if self.sets_back() && self.whom != Whom::Insurer {
             return Some("only insurers can be set back".to_owned());
         }
@@ -449,7 +474,7 @@ impl Spell {
     }
 
     const fn keeps_down(&self) -> bool {
-        matches!(self.what, Ill::Stopped | Ill::DiskFull | Ill::IndexLost)
+        matches!(self.what, Ill::Stopped | Ill::DiskFull | Ill::IndexLost | Ill::Misevaluates)
     }
 
     fn shares_place(&self, other: &Self) -> bool {
@@ -587,6 +612,8 @@ mod tests {
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
             ("persons = 12", "persons = 12\nmedical = 13", 10, "not from 1 to 12"),
             ("every_ms = 300", "every_ms = 300\nchanges = 61", 14, "not from 1 to 60"),
+            ("every_ms = 300", "every_ms = 300\nrotations = 61", 14, "not from 1 to 60"),
+            ("every_ms = 300", "every_ms = 300\nnights = 0", 14, "not from 1 to 60"),
         ];
         let spell = |rest: &str| format!("[calm]\nquestions = 20\n\n[[storm.spells]]\nwhom = \"insurer\"\n{rest}");
         let spells = [
@@ -598,6 +625,7 @@ mod tests {
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nroom_kib = 3", "for full disks only"),
             ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
             ("what = \"revoked\"\nfrom_question = 1\nquestions = 2", "only offices and hospitals"),
+            ("what = \"misevaluates\"\nfrom_question = 1\nquestions = 2", "only a pseudonymiser"),
         ];
         let full = spell("what = \"disk-full\"\nroom_kib = 8\nfrom_question = 1\nquestions = 5\n");
         let down = "\n[[storm.spells]]\nwhom = \"insurer\"\nwhat = \"index-lost\"\nfrom_question = 3\nquestions = 9\n";
@@ -612,7 +640,7 @@ mod tests {
             ("\"forker\"\nfrom_question = 50\nevery = 5\nacts = 4", "not act within questions 1 to 60"),
             ("\"editor\"\nfrom_question = 1\nevery = 0\nacts = 4", "not act within questions 1 to 60"),
             ("\"directory\"\nfrom_question = 1\nevery = 1\nacts = 4", "knows nobody"),
-            ("\"thief\"\nfrom_question = 1\nevery = 1\nacts = 4", "unknown variant"),
+            ("\"burglar\"\nfrom_question = 1\nevery = 1\nacts = 4", "unknown variant"),
         ];
         for (rest, reason) in adversaries {
             let error = lossy_with("[calm]\nquestions = 20", &adversary(rest)).unwrap_err();

@@ -16,6 +16,7 @@ use protocol::key::PublicKey;
 use protocol::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use protocol::machine::{Ask, AskId, Ending};
 use protocol::primitives::Primitives;
+use protocol::roster::Roster;
 use protocol::store::{Seat, Store, StoreError};
 use protocol::time::{Now, Span, Steady, Timestamp};
 
@@ -72,6 +73,8 @@ pub struct World {
     /// Hosts whose disk is as good as full, and those of them whose process ended of it since somebody asked.
     cramped: BTreeSet<PartyId>,
     filled: Vec<PartyId>,
+    /// Hosts that started again under another transport key.
+    swapped: BTreeSet<PartyId>,
     tamper: Option<Tamper>,
     /// Who cannot reach whom.
     partings: Vec<Parting>,
@@ -144,6 +147,7 @@ impl World {
             doomed: BTreeSet::new(),
             cramped: BTreeSet::new(),
             filled: Vec::new(),
+            swapped: BTreeSet::new(),
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
@@ -206,10 +210,18 @@ impl World {
         }
     }
 
-    /// Publishes pulse and status list anew, with these holders' credentials revoked.
+    /// Something that somebody did, beside what a host says of itself.
+    pub fn remark(&mut self, who: &PartyId, what: &str) {
+        self.happen(who, None, || what.to_owned());
+    }
+
+    /// Publishes pulse and status list anew, with every credential revoked that these holders ever had. What was revoked
+    /// before stays so.
     pub fn revoke(&mut self, parties: &[PartyId], number: u64) {
-        let mut serials: Vec<_> = parties.iter().filter_map(|party| self.founding.serial(party)).collect();
+        let mut serials = self.revoked.0.clone();
+        serials.extend(parties.iter().flat_map(|party| self.founding.serials(party)));
         serials.sort_unstable();
+        serials.dedup();
         self.tell_everyone(&serials, number);
         self.run();
     }
@@ -240,6 +252,11 @@ impl World {
     /// Authority, issuers and all keys.
     pub const fn founding_mut(&mut self) -> &mut Founding {
         &mut self.founding
+    }
+
+    /// The authority signs the next roster, made by `edit` of the newest; nobody is told yet.
+    pub fn next_roster(&mut self, edit: &dyn Fn(&mut Roster)) {
+        self.founding.next_roster(self.wall(), edit);
     }
 
     /// Feeds a municipality import lines.
@@ -316,9 +333,11 @@ impl World {
         self.imports.remove(&id)
     }
 
-    /// Everybody gets what would run out: pulse, lists, statements and credentials, under the next `number`.
+    /// Everybody gets what would run out: pulse, lists, statements and credentials, under the next `number`. Whoever is
+    /// revoked stays so.
     pub fn renew_all(&mut self, number: u64) {
-        self.tell_everyone(&[], number);
+        let revoked = self.revoked.0.clone();
+        self.tell_everyone(&revoked, number);
         let wall = self.wall();
         let hosts: Vec<_> = self.hosts.iter().map(|(party, place)| (party.clone(), place.services.clone())).collect();
         for (party, services) in hosts {

@@ -322,6 +322,55 @@ fn without_witnesses_answers_are_marked_after_four_hours_and_narrowed_after_a_da
     assert!(alarmed(&world, CITY, "for a day") && alarmed(&world, PLANNER, "under no cosigned head after a day"));
 }
 
+#[test]
+fn what_was_put_off_for_want_of_witnesses_is_answered_if_they_are_back_when_it_comes_again() {
+    let mut world = world(19);
+    let planner = party(PLANNER);
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    world.stop(&party(WITNESS));
+    for number in [2, 3] {
+        world.wait(Span::from_h(14));
+        world.renew_all(number);
+    }
+    // The first answers are lost on their way.
+    lose(&mut world, |frame| matches!(frame, Frame::Answer(..)));
+    let ask = world.begin_ask(&planner, result());
+    world.pass(Span::from_s(1));
+    let size = world.ledger_size(&party(CITY));
+    world.wake(&party(WITNESS)).unwrap();
+    world.meet(&party(WITNESS), &party(CITY));
+    world.pass(Span::from_s(20));
+    world.tamper(None);
+    world.run();
+    let answer = answered(world.ending(ask));
+    assert!(matches!(answer.outcome, Outcome::Records(_)), "{:?}", answer.outcome);
+    assert!(answer.leaf >= size, "being put off has a leaf of its own");
+}
+
+#[test]
+fn a_marked_answer_that_was_lost_comes_again_as_it_was_when_the_witnesses_are_back() {
+    let mut world = world(20);
+    let planner = party(PLANNER);
+    answered(world.ask(&planner, result()));
+    world.wait(Span::from_s(30));
+    world.stop(&party(WITNESS));
+    world.wait(Span::from_h(5));
+    lose(&mut world, |frame| matches!(frame, Frame::Answer(..)));
+    let ask = world.begin_ask(&planner, result());
+    world.pass(Span::from_s(1));
+    let size = world.ledger_size(&party(CITY));
+    world.wake(&party(WITNESS)).unwrap();
+    world.meet(&party(WITNESS), &party(CITY));
+    world.pass(Span::from_s(20));
+    world.tamper(None);
+    world.run();
+    let answer = answered(world.ending(ask));
+    assert!(matches!(answer.outcome, Outcome::Records(_)), "{:?}", answer.outcome);
+    assert!(cbor::decode::<Body>(&answer.body).unwrap().unwitnessed_since.is_some());
+    assert_eq!(answer.leaf, size - 1, "under its first leaf");
+}
+
 /// Loses what goes to some witnesses to be cosigned; with `opening`, beginnings of epochs only.
 fn hide_from(world: &mut World, witnesses: &'static [&'static str], opening: bool) {
     world.tamper(Some(Box::new(move |passage| {

@@ -323,6 +323,27 @@ fn a_log_key_is_replaced_in_the_middle_of_traffic() {
 }
 
 #[test]
+fn a_head_cosigned_under_a_log_key_since_retired_is_followed_by_the_next_after_a_restart() {
+    let mut world = world(48);
+    shown(&mut world);
+    world.wait(Span::from_s(30));
+    // The ledger grows, and the key is another before the witness is gone to again.
+    shown(&mut world);
+    for step in STEPS {
+        let named: Vec<_> = step.iter().map(|generation| log_key(&world, *generation)).collect();
+        let roster = roster_with(&mut world, CITY, &|member| member.log.clone_from(&named));
+        world.tell(&[CITY, PLANNER, WITNESS].map(party), &roster);
+    }
+    world.crash(&party(CITY)).unwrap();
+    world.wait(Span::from_s(30));
+    shown(&mut world);
+    world.wait(Span::from_s(30));
+    let cosigned = SignedCheckpoint::parse(&world.cosigned(&party(CITY), &party(WITNESS)).unwrap()).unwrap();
+    assert_eq!(cosigned.claim().unwrap().size, world.ledger_size(&party(CITY)));
+    assert!(cosigned.verify(&Real, &cosigned.claim().unwrap().origin, log_key(&world, 1).as_bytes()).is_ok());
+}
+
+#[test]
 fn an_epoch_begun_under_a_log_key_since_retired_is_known_after_a_restart() {
     let mut world = world(45);
     shown(&mut world);

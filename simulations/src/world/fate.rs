@@ -58,7 +58,8 @@ impl World {
         let Ok((_office, store)) = self.open(party, &place.services, place.issued, &disk, &index) else {
             return Some(Edited::Found);
         };
-        let head = |store: &Store| store.head(SEAT).map(|head| head.note.as_bytes().to_vec());
+        // Not the signature: the roster may name another log key by now than the running host has heard of.
+        let head = |store: &Store| store.head(SEAT).map(|head| (head.size, head.root));
         let is_same = head(&store) == head(&place.store) && self.leaves_of(&store) == self.leaves(party);
         Some(if is_same { Edited::Harmless } else { Edited::Believed })
     }
@@ -204,9 +205,7 @@ impl World {
     pub fn start_again(&mut self, party: &PartyId, meets: &PartyId) -> Result<(), StoreError> {
         let Some(asleep) = self.asleep.remove(party) else { return Ok(()) };
         self.start(party, asleep.services, asleep.issued, asleep.disk, asleep.index)?;
-        if let Some(peer) = self.founding.keys(meets).and_then(|keys| keys.transport.first()).copied() {
-            self.push(0, party, Input::Meet { peer, addresses: Vec::new() });
-        }
+        self.meet(party, meets);
         self.run();
         Ok(())
     }
@@ -222,6 +221,26 @@ impl World {
             self.push(0, party, Input::Notice(notice));
         }
         Ok(())
+    }
+
+    /// A host stops and starts again under the transport key it named beside the one in use. Whether it did.
+    pub fn swap_transport(&mut self, party: &PartyId) -> bool {
+        self.stop(party);
+        self.founding.swap_transport(party);
+        self.swapped.insert(party.clone());
+        self.wake(party).is_ok()
+    }
+
+    /// Whether a host started again under another transport key.
+    pub fn has_swapped(&self, party: &PartyId) -> bool {
+        self.swapped.contains(party)
+    }
+
+    /// A host dials another, of whom it may not know yet where to find it.
+    pub fn meet(&mut self, party: &PartyId, other: &PartyId) {
+        if let Some(peer) = self.founding.keys(other).and_then(|keys| keys.transport.first()).copied() {
+            self.push(0, party, Input::Meet { peer, addresses: Vec::new() });
+        }
     }
 
     pub(super) fn kill(&mut self, party: &PartyId) -> Option<Place> {

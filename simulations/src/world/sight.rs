@@ -36,6 +36,11 @@ impl World {
         claimed(self.hosts.get(party)?.store.head(SEAT)?.note.as_bytes())
     }
 
+    /// The credential a host shows, if it has one.
+    pub fn credential(&self, party: &PartyId) -> Option<Vec<u8>> {
+        self.hosts.get(party)?.host.identity(SEAT)?.credential.clone()
+    }
+
     /// Everybody who has a host that runs.
     pub fn parties(&self) -> Vec<PartyId> {
         self.hosts.keys().cloned().collect()
