@@ -5,18 +5,28 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use protocol::cbor;
+use protocol::credential::Credential;
 use protocol::digest::Digest;
+use protocol::envelope::Header;
 use protocol::frame::{self, Frame, Verdict};
+use protocol::gate::Presentation;
 use protocol::host::Input;
+use protocol::id::exchange::ExchangeId;
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::key::{KeyId, KeyUse};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::limits;
+use protocol::machine::{Done, Draft, Event, Wish, Work};
+use protocol::message::{Question, Reading, Request};
+use protocol::store::Seat;
 use protocol::table;
 use protocol::time::Span;
 use rand_core::Rng;
 
+use crate::founding::party;
 use crate::passage::Passage;
-use crate::seed::{below, pick};
+use crate::seed::{below, pick, stream};
+use crate::society::Query;
 use crate::world::{World, claimed};
 
 /// What was seen on the wire.
@@ -30,6 +40,8 @@ pub struct Seen {
     pub requests: BTreeSet<(PartyId, Digest)>,
     /// What witnesses said to each checkpoint they were shown: whether they cosigned it.
     verdicts: BTreeMap<u64, bool>,
+    /// The numbers of the presentations that were believed.
+    welcomed: BTreeSet<u64>,
     /// The last frames.
     last: VecDeque<Passage>,
 }
@@ -46,10 +58,36 @@ pub struct Fork {
     pub found_after_ms: Option<u64>,
 }
 
+/// A request that was sent under a stolen key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Theft {
+    /// Whose key it is.
+    pub victim: PartyId,
+    /// Who was asked.
+    pub asked: PartyId,
+    /// SHA-256 of the request's envelope.
+    pub request: Digest,
+}
+
+/// A credential that an issuer may not issue, shown to an insurer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intrusion {
+    /// To whom.
+    pub shown_to: PartyId,
+    /// For whom it was made out.
+    pub vouches_for: PartyId,
+    /// Whether the insurer let them in.
+    pub is_admitted: bool,
+}
+
 /// How many frames are kept to be sent again.
 const KEPT: usize = 256;
 /// How long a witness gets to find a fork, in milliseconds.
 const FORK_MS: u64 = 5_000;
+/// How long an insurer gets to look at a presentation, in milliseconds.
+const INTRUSION_MS: u64 = 100;
+/// Who issues credentials to care offices, and to nobody else.
+const ISSUER: &str = "issuer:1";
 /// What a witness says that was shown another history.
 const CONTRADICTED: &str = "a ledger contradicts the head cosigned before";
 
@@ -60,6 +98,9 @@ impl Seen {
         match frame::parse(&passage.bytes) {
             Ok(Frame::Request(_number, envelope)) => {
                 self.requests.insert((passage.from.clone(), Digest::of(&envelope)));
+            }
+            Ok(Frame::Welcome(number)) => {
+                self.welcomed.insert(number);
             }
             Ok(Frame::Cosigned(number, verdict)) => {
                 self.verdicts.insert(number, matches!(verdict, Verdict::Line(_)));
@@ -142,6 +183,96 @@ pub fn fork(world: &mut World, seen: &Mutex<Seen>, dice: &mut dyn Rng) -> Option
     });
     let is_cosigned = seen.lock().is_ok_and(|seen| seen.verdicts.get(&number) == Some(&true));
     Some(Fork { party, is_cosigned, found_after_ms: found.map(|ms| ms.saturating_add(1)) })
+}
+
+/// Whoever stole an office's signing key asks with it, over a line of their own, what the office might ask. Nothing if they
+/// have no line.
+pub fn steal(world: &mut World, query: &Query, dice: &mut dyn Rng) -> Option<Theft> {
+    let (victim, now) = (query.asker.clone(), world.now());
+    let asked = party(&format!("insurer:{}", query.person.insurer()));
+    let credential = world.credential(&victim)?;
+    let lines: Vec<_> = world.parties().into_iter().filter(|thief| *thief != victim && *thief != asked).collect();
+    let lines: Vec<_> = lines.iter().filter_map(|thief| world.wire(thief, &asked)).collect();
+    let connection = *pick(dice, &lines)?;
+    let (gate, suite) = (world.gate(&victim)?, world.founding().suite());
+    let sealing = gate.statement(&asked, now.wall)?.sealing_key(suite, suite)?.clone();
+    let stolen = world.founding().signing(&victim)?.clone();
+    let ask = query.ask();
+    let Wish::Records { kinds, valid_on, known_at } = ask.wish else { return None };
+    let mut dice = stream(dice.next_u64(), "theft");
+    let request = Request {
+        sender: victim.clone(),
+        recipient: asked.clone(),
+        exchange: ExchangeId::draw(now.wall, &mut dice),
+        issued: now.wall,
+        expires: now.wall.plus(limits::REQUEST_LIFE),
+        credential: Some(Digest::of(&credential)),
+        roster: gate.roster().version,
+        seen: None,
+        staff: ask.staff,
+        purpose: ask.purpose,
+        question: Question::Read(Reading { person: ask.person, kinds, valid_on, known_at }),
+    };
+    let draft = Draft {
+        exchange: request.exchange,
+        request: cbor::encode(&request),
+        header: Header {
+            network: gate.network(),
+            suite,
+            sender: victim.clone(),
+            recipient: asked.clone(),
+            signing_key: stolen.public.id(KeyUse::Signing),
+            sealing_key: KeyId::of(KeyUse::sealing(suite), &sealing.public),
+            enc: Vec::new(),
+            nonce: [0; 16],
+        },
+        sealing: sealing.public,
+        signing: world.primitives().signing_key(&stolen.secret).into(),
+        reuse: None,
+    };
+    let sealed = Work::SealRequest(Box::new(draft)).perform(Seat::new(1), now, &mut dice, world.primitives());
+    let Done::Event(_seat, Event::Sealed(_exchange, drafted)) = sealed else { return None };
+    let frame = Frame::Request(dice.next_u64() | 1 << 63, drafted.outgoing.bytes.into());
+    world.push_now(&asked, Input::Frame { connection, bytes: cbor::encode(&frame) });
+    Some(Theft { victim, asked, request: drafted.outgoing.digest })
+}
+
+/// The issuer of offices makes out a credential to a hospital, to its own key; somebody shows it to an insurer over a line of
+/// theirs.
+pub fn intrude(world: &mut World, seen: &Mutex<Seen>, dice: &mut dyn Rng) -> Option<Intrusion> {
+    let (thief, shown_to) = (one_of(world, PartyKind::Office, dice)?, one_of(world, PartyKind::Insurer, dice)?);
+    let connection = world.wire(&thief, &shown_to)?;
+    let (now, network) = (world.now().wall, world.founding().network());
+    let (issuer, vouches_for) = (party(ISSUER), party(&format!("hospital:13123{:05}", 90_000 + below(dice, 9_999))));
+    let (pair, keys) = (world.founding().signing(&issuer)?.clone(), world.founding().keys(&thief)?);
+    let own = keys.signing.first()?.public;
+    let credential = Credential {
+        network,
+        party: vouches_for.clone(),
+        name: vouches_for.to_string(),
+        services: Vec::new(),
+        signing: own,
+        next_signing: own.digest(),
+        transport: keys.transport.clone(),
+        log: keys.log.first()?.public,
+        issuer,
+        serial: dice.next_u64() >> 1,
+        issued: now,
+        expires: now.plus(limits::CREDENTIAL_LIFE),
+    };
+    let shown = Presentation {
+        network,
+        party: vouches_for.clone(),
+        statement: None,
+        credential: Some(credential.sign(world.primitives(), &pair.public, &pair.secret).into()),
+        roster: world.gate(&shown_to)?.roster().version,
+    };
+    let number = dice.next_u64() | 1 << 63;
+    let frame = Frame::Hello(number, cbor::encode(&shown).into());
+    world.push_now(&shown_to, Input::Frame { connection, bytes: cbor::encode(&frame) });
+    world.pass(Span::from_ms(INTRUSION_MS));
+    let is_admitted = seen.lock().is_ok_and(|seen| seen.welcomed.contains(&number));
+    Some(Intrusion { shown_to, vouches_for, is_admitted })
 }
 
 /// The directory puts under each of two tags what was registered under the other. Whether it has two.

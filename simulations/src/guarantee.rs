@@ -16,7 +16,7 @@ use protocol::record::disclosure::Content;
 use protocol::refusal::Told;
 use protocol::time::Span;
 
-use crate::adversary::Fork;
+use crate::adversary::{Fork, Intrusion, Theft};
 use crate::oracle::Expected;
 use crate::society::Query;
 use crate::world::fate::Edited;
@@ -36,11 +36,15 @@ pub struct Evidence {
     pub heads: Vec<(PartyId, Checkpoint)>,
     /// Every other history that was shown to a witness.
     pub forks: Vec<Fork>,
+    /// Every request that was sent under a stolen key.
+    pub thefts: Vec<Theft>,
+    /// Every credential beyond its issuer's limits that was shown.
+    pub intrusions: Vec<Intrusion>,
     /// Every host that was started from an old backup.
     pub set_backs: Vec<SetBack>,
     /// Every changed file, and what became of whoever was started from it.
     pub edits: Vec<(PartyId, Edited)>,
-    /// Every restart after a loss of power, and why it failed if it did.
+    /// Every start of a host that had stopped, for whatever reason, and why it failed if it did.
     pub restarts: Vec<(PartyId, Option<String>)>,
     /// Frames that passed.
     pub frames: u64,
@@ -135,7 +139,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 16] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 18] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -143,16 +147,25 @@ pub const ALL: [fn(&Evidence) -> Verdict; 16] = [
     no_two_answers_share_a_leaf,
     no_request_is_answered_under_two_leaves,
     every_signed_head_is_a_beginning_of_the_ledger,
-    whoever_lost_power_starts_again,
+    whoever_stopped_starts_again,
     no_frame_shows_whom_it_is_about,
     whoever_is_answered_has_asked,
     whoever_is_revoked_is_told_nothing,
+    whoever_has_only_a_key_is_told_nothing,
+    no_issuer_vouches_beyond_its_limits,
     a_flood_harms_nobody_else,
     no_fork_is_cosigned,
     whoever_was_set_back_begins_a_new_epoch,
     no_changed_history_is_believed,
     no_go_between_keeps_whom_it_is_about,
 ];
+
+impl Evidence {
+    /// Every question with its number, from 1.
+    fn numbered(&self) -> impl Iterator<Item = (usize, &Asked)> {
+        (1..).zip(&self.asked)
+    }
+}
 
 impl Ledger {
     /// The root of its tree.
@@ -178,6 +191,18 @@ impl Asked {
         let is_decided =
             |answered: &&Answered| !matches!(&answered.outcome, Outcome::Refused(told) if is_put_off(told));
         self.answer().filter(is_decided)
+    }
+
+    /// What the asker was told, in short.
+    fn told(&self) -> String {
+        match &self.ending {
+            Some(Ending::Answered(answered)) => match &answered.outcome {
+                Outcome::Refused(told) => format!("{told:?} by {}", answered.responder),
+                _ => format!("something by {}", answered.responder),
+            },
+            Some(Ending::Failed(failure)) => failure.to_string(),
+            None => "nothing".to_owned(),
+        }
     }
 
     /// The epoch of the ledger the answer stands in.
@@ -209,12 +234,12 @@ impl Asked {
 
 fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
     // Whoever is put off where nothing went wrong was answered wrongly.
-    let is_judged = |asked: &&Asked| asked.decision().is_some() || asked.is_undisturbed && asked.answer().is_some();
-    let answers = evidence.asked.iter().filter(is_judged);
-    judge("every_outcome_is_the_one_foretold", answers, |asked| {
+    let is_judged = |asked: &Asked| asked.decision().is_some() || asked.is_undisturbed && asked.answer().is_some();
+    let answers = evidence.numbered().filter(|(_number, asked)| is_judged(asked));
+    judge("every_outcome_is_the_one_foretold", answers, |(number, asked)| {
         (asked.outcome() != Some(asked.expected)).then(|| {
             format!(
-                "{} as {:?} about {:?}: foretold {:?}, came {:?}",
+                "question {number}: {} as {:?} about {:?}: foretold {:?}, came {:?}",
                 asked.query.asker,
                 asked.query.asking,
                 asked.query.kind,
@@ -226,16 +251,18 @@ fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
 }
 
 fn every_question_ends(evidence: &Evidence) -> Verdict {
-    let asked = evidence.asked.iter().filter(|asked| !asked.is_orphaned);
-    judge("every_question_ends", asked, |asked| {
-        asked.ending.is_none().then(|| format!("{} about {:?} was told nothing", asked.query.asker, asked.query.kind))
+    let asked = evidence.numbered().filter(|(_number, asked)| !asked.is_orphaned);
+    judge("every_question_ends", asked, |(number, asked)| {
+        let Query { asker, kind, .. } = &asked.query;
+        asked.ending.is_none().then(|| format!("question {number}: {asker} about {kind:?} was told nothing"))
     })
 }
 
 fn after_the_storm_every_question_is_answered(evidence: &Evidence) -> Verdict {
-    let asked = evidence.asked.iter().filter(|asked| asked.in_calm);
-    judge("after_the_storm_every_question_is_answered", asked, |asked| {
-        asked.decision().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
+    let asked = evidence.numbered().filter(|(_number, asked)| asked.in_calm);
+    judge("after_the_storm_every_question_is_answered", asked, |(number, asked)| {
+        let is_put_off = asked.decision().is_none();
+        is_put_off.then(|| format!("question {number}: {} was told {}", asked.query.asker, asked.told()))
     })
 }
 
@@ -290,8 +317,8 @@ fn every_signed_head_is_a_beginning_of_the_ledger(evidence: &Evidence) -> Verdic
     })
 }
 
-fn whoever_lost_power_starts_again(evidence: &Evidence) -> Verdict {
-    judge("whoever_lost_power_starts_again", evidence.restarts.iter(), |(party, failure)| {
+fn whoever_stopped_starts_again(evidence: &Evidence) -> Verdict {
+    judge("whoever_stopped_starts_again", evidence.restarts.iter(), |(party, failure)| {
         failure.as_ref().map(|failure| format!("{party}: {failure}"))
     })
 }
@@ -321,13 +348,28 @@ fn whoever_is_revoked_is_told_nothing(evidence: &Evidence) -> Verdict {
     })
 }
 
+fn whoever_has_only_a_key_is_told_nothing(evidence: &Evidence) -> Verdict {
+    judge("whoever_has_only_a_key_is_told_nothing", evidence.thefts.iter(), |Theft { victim, asked, request }| {
+        let mut decided = evidence.decided.iter();
+        let is_answered = decided.any(|decided| decided.responder == *asked && decided.request == *request);
+        is_answered.then(|| format!("{asked} answered what somebody else asked with the key of {victim}"))
+    })
+}
+
+fn no_issuer_vouches_beyond_its_limits(evidence: &Evidence) -> Verdict {
+    judge("no_issuer_vouches_beyond_its_limits", evidence.intrusions.iter(), |intrusion| {
+        let Intrusion { shown_to, vouches_for, is_admitted } = intrusion;
+        is_admitted.then(|| format!("{shown_to} let {vouches_for} in, for whom the issuer may not vouch"))
+    })
+}
+
 fn a_flood_harms_nobody_else(evidence: &Evidence) -> Verdict {
     let others = evidence.asked.iter().filter(|asked| {
         let is_other = asked.flooder.as_ref().is_some_and(|flooder| *flooder != asked.query.asker);
         is_other && asked.is_undisturbed && !asked.is_revoked && !asked.is_orphaned
     });
     judge("a_flood_harms_nobody_else", others, |asked| {
-        asked.decision().is_none().then(|| format!("{} was told {:?}", asked.query.asker, asked.ending))
+        asked.decision().is_none().then(|| format!("{} was told {}", asked.query.asker, asked.told()))
     })
 }
 

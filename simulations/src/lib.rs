@@ -13,6 +13,7 @@ pub mod scenario;
 pub mod society;
 pub mod storm;
 pub mod adversary;
+pub mod rotation;
 pub mod guarantee;
 pub mod played;
 pub mod play;

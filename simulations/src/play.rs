@@ -1,34 +1,36 @@
 //! A play (上演) of a scenario under a seed: the storm, then the calm, then the verdicts. The same scenario and seed are
 //! the same play to the byte.
 
+mod ending;
+mod foes;
+mod spells;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
-use protocol::id::party::{PartyId, PartyKind};
+use protocol::id::party::PartyId;
 use protocol::ledger::checkpoint::Checkpoint;
-use protocol::ledger::epoch;
 use protocol::limits;
-use protocol::machine::{AskId, Ending, Failure};
+use protocol::machine::{AskId, Ending};
 use protocol::message::Outcome;
 use protocol::primitives::{Real, Suite};
 use protocol::time::Span;
 use rand_core::Rng;
 use toml::Spanned;
 
-use crate::adversary::{self, Seen};
+use crate::adversary::Seen;
 use crate::founding::party;
-use crate::guarantee::{self, Asked, Decided, Evidence, Kept, Ledger, SetBack};
-use crate::oracle::Expected;
+use crate::guarantee::{Asked, Evidence};
 use crate::passage::{Delivery, Tamper};
 use crate::played::{Band, Course, Played};
-use crate::scenario::{Foe, Goal, Ill, Scenario, Spell};
-use crate::seed::{below, pick, stream};
+use crate::rotation::Rotations;
+use crate::scenario::Scenario;
+use crate::seed::{below, stream};
 use crate::society::{Query, Society};
 use crate::storm::{self, Count, Injected};
 use crate::toy::Toy;
-use crate::world::fate::{Edited, Image};
-use crate::world::wire::Parting;
+use crate::world::fate::Image;
 use crate::world::{Happening, World};
 
 /// Why there was no play.
@@ -45,6 +47,9 @@ const FALL_STEPS: u64 = 40;
 const FALL_STEP: Span = Span::from_ms(5);
 /// After so long every witness has seen what an insurer wrote, and no request of that time is fresh any more.
 const SEEN_BY_ALL: Span = Span::from_s(300);
+
+/// From the last question of a day to the first of the next.
+const NIGHT: Span = Span::from_h(15);
 
 /// With what a play is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,12 +89,15 @@ pub fn replay(
     Ok(asked.map(Course::of).map(|course| {
         let until = course.ended_at.unwrap_or(Span::from_ms(u64::MAX));
         let is_meanwhile = |happening: &&Happening| (course.asked_at..=until).contains(&happening.at);
+        let meanwhile = || stage.world.happenings().iter().filter(is_meanwhile);
         let insurer = party(&format!("insurer:{}", course.insurer));
+        let asked = meanwhile().filter(|happening| happening.who == course.asker);
+        let others: BTreeSet<_> = asked.filter_map(|happening| happening.to.as_ref()).chain([&insurer]).collect();
         let is_theirs = |happening: &&Happening| match &happening.to {
             Some(to) => happening.who == course.asker || *to == course.asker,
-            None => happening.who == course.asker || happening.who == insurer,
+            None => happening.who == course.asker || others.contains(&happening.who),
         };
-        let happenings = stage.world.happenings().iter().filter(is_meanwhile).filter(is_theirs).cloned().collect();
+        let happenings = meanwhile().filter(is_theirs).cloned().collect();
         (course, happenings)
     }))
 }
@@ -105,6 +113,11 @@ struct Stage {
     count: Count,
     /// Changes of what is true so far.
     changes: u64,
+    /// Steps with keys so far, and how far everybody is.
+    rotated: u64,
+    rotations: Rotations,
+    /// Nights so far.
+    nights: u64,
     watch: Watch,
     /// What lay on the disks of those who will be set back.
     images: BTreeMap<PartyId, (Checkpoint, Image)>,
@@ -139,6 +152,9 @@ impl Stage {
             open: Vec::new(),
             count: Count::default(),
             changes: 0,
+            rotated: 0,
+            rotations: Rotations::default(),
+            nights: 0,
             watch: Watch::default(),
             images: BTreeMap::new(),
             roots: BTreeMap::new(),
@@ -185,8 +201,12 @@ impl Stage {
         let questions = *scenario.storm.questions.get_ref();
         let crashes = faults.crashes.as_ref().map_or(0, |crashes| *crashes.get_ref());
         let crash_every = questions.checked_div(crashes.saturating_add(1)).unwrap_or(0).max(1);
-        let changes = scenario.storm.changes.as_ref().map_or(0, |changes| *changes.get_ref());
-        let change_every = questions.checked_div(changes).unwrap_or(0);
+        let every = |often: &Option<Spanned<u64>>| {
+            let often = often.as_ref().map_or(0, |often| *often.get_ref());
+            questions.checked_div(often).unwrap_or(0)
+        };
+        let change_every = every(&scenario.storm.changes);
+        let (rotate_every, night_every) = (every(&scenario.storm.rotations), every(&scenario.storm.nights));
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
             self.turn_spells(&scenario.storm.spells, number);
@@ -198,6 +218,14 @@ impl Stage {
             }
             if number.checked_rem(change_every) == Some(0) {
                 self.change_facts();
+            }
+            if number.checked_rem(rotate_every) == Some(0)
+                && self.rotations.go_on(&mut self.world, &self.revoked, &mut self.dice)
+            {
+                self.rotated = self.rotated.saturating_add(1);
+            }
+            if number.checked_rem(night_every) == Some(0) {
+                self.pass_night();
             }
             for adversary in scenario.storm.adversaries.iter().map(Spanned::get_ref) {
                 if adversary.acts_after(number) {
@@ -255,6 +283,15 @@ impl Stage {
         injected.total().saturating_sub(injected.flooded)
     }
 
+    /// What is open ends, nobody asks for a while, and in the morning everything is renewed.
+    fn pass_night(&mut self) {
+        self.world.run();
+        self.gather();
+        self.world.sleep(NIGHT);
+        self.world.renew_all(self.world.edition().saturating_add(1));
+        self.nights = self.nights.saturating_add(1);
+    }
+
     /// Something changes of what is true of somebody, when nothing is under way that could know it either way.
     fn change_facts(&mut self) {
         self.world.run();
@@ -268,233 +305,6 @@ impl Stage {
             self.changes = self.changes.saturating_add(1);
             self.society.learn(change);
         }
-    }
-
-    /// Somebody who means harm acts.
-    fn harm(&mut self, foe: Foe) {
-        let watch = self.watch.clone();
-        let (world, dice) = (&mut self.world, &mut self.dice);
-        match foe {
-            Foe::Replayer if adversary::replay(world, &watch.lock(), dice) => {
-                self.count.add(|injected| &mut injected.replayed);
-            }
-            Foe::Forger if adversary::forge(world, &watch.lock(), dice) => {
-                self.count.add(|injected| &mut injected.forged);
-            }
-            Foe::Directory if adversary::swap_homes(world, dice) => {
-                self.count.add(|injected| &mut injected.swapped);
-            }
-            Foe::Replayer | Foe::Forger | Foe::Directory => {}
-            Foe::Flooder => {
-                if let Some(office) = adversary::flood(world, dice) {
-                    self.count.add(|injected| &mut injected.flooded);
-                    self.flood = Some((office, self.world.passed()));
-                }
-            }
-            Foe::Forker => {
-                if let Some(fork) = adversary::fork(world, &watch.0, dice) {
-                    self.count.add(|injected| &mut injected.forked);
-                    self.evidence.forks.push(fork);
-                }
-            }
-            Foe::Editor => {
-                let victim = adversary::one_of(world, PartyKind::Insurer, dice);
-                let edited = victim.and_then(|victim| Some((world.edit(&victim, dice)?, victim)));
-                if let Some((edited, victim)) = edited {
-                    self.count.add(|injected| &mut injected.edited);
-                    self.evidence.edits.push((victim, edited));
-                }
-            }
-        }
-    }
-
-    /// Ends what ends before this question, and begins what begins.
-    fn turn_spells(&mut self, spells: &[Spanned<Spell>], number: u64) {
-        let spells = || spells.iter().map(Spanned::get_ref);
-        for spell in spells().filter(|spell| spell.until_question() == number) {
-            let now = self.world.passed();
-            let is_it = |band: &&mut Band| band.what == spell.what && band.whom == spell.whom;
-            if let Some(band) = self.bands.iter_mut().filter(is_it).find(|band| band.until.is_none()) {
-                band.until = Some(now);
-            }
-            for party in self.befallen(spell) {
-                self.lift(spell, &party);
-            }
-        }
-        for spell in spells().filter(|spell| spell.from_question == number) {
-            let from = self.world.passed();
-            self.bands.push(Band { what: spell.what, whom: spell.whom, from, until: None });
-            for party in self.befallen(spell) {
-                self.inflict(spell, &party);
-            }
-        }
-        let lasts = |spell: &&Spell| spell.from_question <= number && number < spell.until_question();
-        let parts = |spell: &Spell| {
-            let hears = match spell.what {
-                Ill::CutOff => false,
-                Ill::Mute => true,
-                Ill::Stopped
-                | Ill::Clock
-                | Ill::SetBack
-                | Ill::Revoked
-                | Ill::DiskFull
-                | Ill::IndexLost
-                | Ill::BitRot => return None,
-            };
-            Some(Parting { some: self.befallen(spell).into_iter().collect(), hears })
-        };
-        let partings = spells().filter(lasts).filter_map(parts).collect();
-        self.world.part_hosts(partings);
-    }
-
-    fn inflict(&mut self, spell: &Spell, party: &PartyId) {
-        match spell.what {
-            Ill::Stopped => {
-                self.count.add(|injected| &mut injected.stopped);
-                self.shut_down(party);
-            }
-            Ill::IndexLost => self.shut_down(party),
-            Ill::DiskFull => self.world.cramp(party, spell.room_kib.unwrap_or(0).saturating_mul(1024)),
-            Ill::Clock => {
-                self.count.add(|injected| &mut injected.misset);
-                self.world.set_clock(party, spell.off_s.unwrap_or(0));
-            }
-            Ill::SetBack | Ill::BitRot => {
-                if let (Some(stands), Some(image)) = (self.world.stands(party), self.world.image(party)) {
-                    self.images.insert(party.clone(), (stands, image));
-                }
-            }
-            Ill::Revoked => {
-                self.count.add(|injected| &mut injected.revoked);
-                self.world.run();
-                self.revoked.insert(party.clone());
-                let revoked: Vec<_> = self.revoked.iter().cloned().collect();
-                let next = self.world.edition().saturating_add(1);
-                self.world.revoke(&revoked, next);
-            }
-            Ill::CutOff | Ill::Mute => {}
-        }
-    }
-
-    fn lift(&mut self, spell: &Spell, party: &PartyId) {
-        match spell.what {
-            Ill::Stopped => self.start_again(party),
-            Ill::IndexLost => {
-                self.count.add(|injected| &mut injected.unindexed);
-                self.world.lose_index(party);
-                self.start_again(party);
-            }
-            Ill::DiskFull => {
-                self.world.make_room(party);
-                if !self.world.parties().contains(party) {
-                    self.start_again(party);
-                }
-            }
-            Ill::Clock => self.world.set_clock(party, 0),
-            Ill::SetBack => self.set_back(party),
-            Ill::BitRot => self.rot(party),
-            Ill::Revoked => {
-                self.revoked.remove(party);
-                self.world.founding_mut().turn_signing(party, 1);
-                self.world.renew(party);
-                self.world.run();
-            }
-            Ill::CutOff | Ill::Mute => {}
-        }
-    }
-
-    fn shut_down(&mut self, party: &PartyId) {
-        self.orphan(party);
-        self.world.stop(party);
-    }
-
-    /// A host that does not run starts on what lies there.
-    fn start_again(&mut self, party: &PartyId) {
-        let failure = self.world.wake(party).err().map(|error| error.to_string());
-        self.evidence.restarts.push((party.clone(), failure));
-    }
-
-    /// A bit flips in a copy of an insurer's files; if no host starts on that, the insurer goes on from the backup.
-    fn rot(&mut self, party: &PartyId) {
-        let Some(edited) = self.world.edit(party, &mut self.dice) else { return };
-        self.count.add(|injected| &mut injected.rotted);
-        self.evidence.edits.push((party.clone(), edited));
-        if edited == Edited::Found {
-            self.set_back(party);
-        }
-    }
-
-    /// An insurer's disk is lost when its witness has seen all of it; it goes on from the backup, and is told again
-    /// what is true.
-    fn set_back(&mut self, party: &PartyId) {
-        let Some((backup, image)) = self.images.remove(party) else { return };
-        self.world.wait(SEEN_BY_ALL);
-        self.orphan(party);
-        let Some(lost) = self.world.stands(party) else { return };
-        self.keep(party);
-        self.count.add(|injected| &mut injected.set_back);
-        let failure = self.world.restore(party, &image).err().map(|error| error.to_string());
-        self.evidence.restarts.push((party.clone(), failure));
-        let since = if self.world.unsettled(party).is_some() { None } else { self.world.stands(party) };
-        self.evidence.set_backs.push(SetBack { party: party.clone(), backup, lost, since });
-        if let Err(PlayError(failure)) = self.import(party) {
-            self.evidence.restarts.push((party.clone(), Some(failure)));
-        }
-    }
-
-    /// Notes what the ledger of a host is, and what it answered in its first epoch.
-    fn keep(&mut self, party: &PartyId) {
-        let Some(epoch) = self.world.stands(party).map(|head| head.origin.epoch()) else { return };
-        let ledger = Ledger { begins: self.world.epoch_begins(party), leaves: self.world.leaves(party) };
-        self.evidence.ledgers.insert((party.clone(), epoch), ledger);
-        for asker in self.society.plan.parties().filter(|_asker| epoch == epoch::FIRST) {
-            let decided = self.world.answered(party, asker).into_iter();
-            let decided = decided.map(|(request, leaf)| Decided {
-                responder: party.clone(),
-                asker: asker.clone(),
-                request,
-                leaf,
-            });
-            self.evidence.decided.extend(decided);
-        }
-    }
-
-    fn befallen(&self, spell: &Spell) -> Vec<PartyId> {
-        self.society.plan.parties().filter(|party| spell.befalls(party)).cloned().collect()
-    }
-
-    /// What this host asked has nobody left who could be told.
-    fn orphan(&mut self, party: &PartyId) {
-        self.gather();
-        self.leave_untold(party);
-    }
-
-    fn leave_untold(&mut self, party: &PartyId) {
-        for (_ask, at) in &self.open {
-            if let Some(asked) = self.evidence.asked.get_mut(*at).filter(|asked| asked.query.asker == *party) {
-                asked.is_orphaned = true;
-            }
-        }
-    }
-
-    /// An insurer's machine loses its power, amid a write if it writes.
-    fn crash(&mut self, span: Span) {
-        let parties = self.world.parties();
-        let is_victim = |party: &PartyId| party.kind() == PartyKind::Insurer && !self.world.is_cramped(party);
-        let insurers: Vec<_> = parties.into_iter().filter(is_victim).collect();
-        let Some(victim) = pick(&mut self.dice, &insurers) else { return };
-        self.count.add(|injected| &mut injected.crashed);
-        self.world.doom(victim, below(&mut self.dice, WRITES_MAX));
-        for _step in 0..FALL_STEPS {
-            self.world.pass(FALL_STEP);
-            if !self.world.parties().contains(victim) {
-                break;
-            }
-        }
-        self.world.lose_power(victim);
-        self.orphan(victim);
-        self.world.pass(span);
-        self.start_again(victim);
     }
 
     /// Notes which questions ended, and every signed head.
@@ -526,91 +336,6 @@ impl Stage {
                 self.evidence.heads.push((party, head));
             }
         }
-    }
-
-    fn end(mut self, scenario: &Scenario) -> Played {
-        let numbers = self.society.numbers().collect();
-        for party in self.world.parties() {
-            self.keep(&party);
-            let rows = self.world.everything(&party);
-            let is_readable = |row: &&(Vec<u8>, Vec<u8>)| shows(&row.0, &numbers) || shows(&row.1, &numbers);
-            let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-            let readable = count(rows.iter().filter(is_readable).count());
-            self.evidence.kept.insert(party, Kept { rows: count(rows.len()), readable });
-        }
-        {
-            let mut seen = self.watch.lock();
-            self.evidence.frames = seen.frames;
-            self.evidence.readable = core::mem::take(&mut seen.readable);
-            self.evidence.requests = core::mem::take(&mut seen.requests);
-        }
-        let reached = self.reached();
-        let ledgers = self.evidence.ledgers.iter().map(|((party, epoch), ledger)| {
-            (party.clone(), *epoch, u64::try_from(ledger.leaves.len()).unwrap_or(u64::MAX), ledger.root())
-        });
-        Played {
-            digest: self.world.trace(),
-            passed: self.world.passed(),
-            events: self.world.events(),
-            questions: u64::try_from(self.evidence.asked.len()).unwrap_or(u64::MAX),
-            answered: u64::try_from(self.evidence.asked.iter().filter_map(Asked::answer).count()).unwrap_or(u64::MAX),
-            injected: self.injected(),
-            guarantees: guarantee::ALL.iter().map(|guarantee| guarantee(&self.evidence)).collect(),
-            sometimes: scenario.sometimes.goals.iter().map(|goal| (*goal, reached.contains(goal))).collect(),
-            courses: self.evidence.asked.iter().map(Course::of).collect(),
-            ledgers: ledgers.collect(),
-            bands: self.bands,
-            forks: self.evidence.forks.clone(),
-            kept: self.evidence.kept.clone(),
-        }
-    }
-
-    /// What happened at least once.
-    fn reached(&self) -> BTreeSet<Goal> {
-        let injected = self.injected();
-        let faults = [
-            (Goal::Dropped, injected.dropped),
-            (Goal::Delayed, injected.delayed),
-            (Goal::Duplicated, injected.duplicated),
-            (Goal::Corrupted, injected.corrupted),
-            (Goal::Crashed, injected.crashed),
-            (Goal::CutOff, injected.cut_off),
-            (Goal::Stopped, injected.stopped),
-            (Goal::SetBack, injected.set_back),
-            (Goal::Replayed, injected.replayed),
-            (Goal::Forged, injected.forged),
-            (Goal::Flooded, injected.flooded),
-            (Goal::Forked, injected.forked),
-            (Goal::Swapped, injected.swapped),
-            (Goal::Filled, injected.filled),
-            (Goal::Unindexed, injected.unindexed),
-            (Goal::Rotted, injected.rotted),
-            (Goal::Changed, self.changes),
-            (Goal::EditFound, self.edits_found()),
-            (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
-        ];
-        let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
-        let outcomes = self.evidence.asked.iter().filter_map(|asked| match asked.outcome()? {
-            Expected::Refused => Some(Goal::Refused),
-            Expected::Shown { content: true, narrative: true, places: true } => Some(Goal::Answered),
-            Expected::Shown { places: false, .. } => Some(Goal::Protected),
-            Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),
-            Expected::Shown { .. } => None,
-        });
-        let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.ending {
-            Some(Ending::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
-            Some(Ending::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
-            Some(Ending::Failed(Failure::NoHome)) => Some(Goal::NoHome),
-            Some(Ending::Failed(Failure::NotAdmitted(_))) => Some(Goal::NotAdmitted),
-            Some(Ending::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
-            Some(Ending::Failed(_)) | None => None,
-        });
-        injected.chain(outcomes).chain(failures).collect()
-    }
-
-    fn edits_found(&self) -> u64 {
-        let found = self.evidence.edits.iter().filter(|(_party, edited)| *edited == Edited::Found);
-        u64::try_from(found.count()).unwrap_or(u64::MAX)
     }
 
     fn injected(&self) -> Injected {

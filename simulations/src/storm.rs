@@ -40,6 +40,12 @@ pub struct Injected {
     pub flooded: u64,
     /// Other histories that were shown to a witness under a stolen key.
     pub forked: u64,
+    /// Requests that were sent under a stolen key.
+    pub stolen: u64,
+    /// Credentials beyond their issuer's limits that were shown.
+    pub intruded: u64,
+    /// Pseudonymisers that began to evaluate with another key.
+    pub misevaluated: u64,
     /// Files in which somebody changed something.
     pub edited: u64,
     /// Entries of the directory that were exchanged.
@@ -76,7 +82,7 @@ impl Count {
 
 impl Injected {
     /// All of them, each with its name in Japanese.
-    pub const fn named(&self) -> [(&'static str, &'static str, u64); 19] {
+    pub const fn named(&self) -> [(&'static str, &'static str, u64); 22] {
         [
             ("dropped", "紛失", self.dropped),
             ("delayed", "遅延", self.delayed),
@@ -92,6 +98,9 @@ impl Injected {
             ("forged", "偽造", self.forged),
             ("flooded", "殺到", self.flooded),
             ("forked", "分岐", self.forked),
+            ("stolen", "盗難鍵", self.stolen),
+            ("intruded", "越権証明", self.intruded),
+            ("misevaluated", "誤評価", self.misevaluated),
             ("edited", "改ざん", self.edited),
             ("swapped", "すり替え", self.swapped),
             ("filled", "容量不足", self.filled),

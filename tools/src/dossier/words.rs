@@ -2,7 +2,7 @@
 //! not simulated. Knows nothing of any play.
 
 /// Each guarantee, by its name, as a sentence.
-pub(super) const GUARANTEES: [(&str, &str); 16] = [
+pub(super) const GUARANTEES: [(&str, &str); 18] = [
     ("every_outcome_is_the_one_foretold", "どの結果も、別に書かれた規則(神託)の予告どおり"),
     ("every_question_ends", "どの照会も必ず終わりが告げられる"),
     ("after_the_storm_every_question_is_answered", "嵐が過ぎれば、どの照会にも答えがある"),
@@ -10,10 +10,12 @@ pub(super) const GUARANTEES: [(&str, &str); 16] = [
     ("no_two_answers_share_a_leaf", "二つの答えが一枚の葉を分け合うことはない"),
     ("no_request_is_answered_under_two_leaves", "一つの照会が二枚の葉で答えられることはない"),
     ("every_signed_head_is_a_beginning_of_the_ledger", "署名された台帳の頭は、どれも最後の台帳の始まりに当たる"),
-    ("whoever_lost_power_starts_again", "停電した機械は、必ず立ち上がる"),
+    ("whoever_stopped_starts_again", "止まった機械は、必ずまた立ち上がる"),
     ("no_frame_shows_whom_it_is_about", "回線上の電文から、誰についての照会かは読めない"),
     ("whoever_is_answered_has_asked", "答えられた照会は、どれも本人の組織が送ったもの"),
     ("whoever_is_revoked_is_told_nothing", "失効した組織には何も告げられない"),
+    ("whoever_has_only_a_key_is_told_nothing", "署名鍵を盗んだだけの者には、何も告げられない"),
+    ("no_issuer_vouches_beyond_its_limits", "発行者が権限を越えて出した証明では、誰も入れない"),
     ("a_flood_harms_nobody_else", "要求を殺到させても、他の組織は困らない"),
     ("no_fork_is_cosigned", "分岐した台帳に、証人は署名しない"),
     ("whoever_was_set_back_begins_a_new_epoch", "古い控えから戻した台帳は、新しい期から始まる"),
@@ -73,7 +75,7 @@ pub(super) const PREFECTURES: [(u64, &str, u32, u32); 47] = [
 ];
 
 /// What is not simulated, in Japanese and English, and what covers it instead.
-pub(super) const UNSIMULATED: [(&str, &str, &str); 6] = [
+pub(super) const UNSIMULATED: [(&str, &str, &str); 5] = [
     (
         "ノードの外殻 (libp2p、TLS、実ファイル、sled、スレッド、照会窓口)",
         "the node's shell: libp2p, TLS, real files, sled, threads, the office API",
@@ -85,11 +87,6 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 6] = [
         "clocks that run too fast or too slow; they are set wrong and put right",
         "simulations/tests/clock.rs",
     ),
-    (
-        "名簿の改定・台帳鍵と通信鍵の交代",
-        "new rosters, replaced log and transport keys",
-        "simulations/tests/trust.rs, simulations/tests/over_time.rs",
-    ),
     ("全国の規模", "the size of the nation", "-"),
     (
         "施設・福祉用具・本人・履歴・緊急時の照会",
@@ -99,7 +96,7 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 6] = [
 ];
 
 /// What can last, and whom it can befall, as a scenario's file names it, and in Japanese.
-const SPELLS: [(&str, &str); 15] = [
+const SPELLS: [(&str, &str); 16] = [
     ("cut-off", "不通"),
     ("mute", "片方向の不通"),
     ("stopped", "停止"),
@@ -109,6 +106,7 @@ const SPELLS: [(&str, &str); 15] = [
     ("disk-full", "容量不足"),
     ("index-lost", "索引喪失"),
     ("bit-rot", "ビット化け"),
+    ("misevaluates", "誤評価"),
     ("insurer", "保険者"),
     ("office", "事業所"),
     ("hospital", "医療機関"),

@@ -1,0 +1,104 @@
+//! The end of a play (終幕): the last look at everybody, the verdicts, and what happened at least once.
+
+use std::collections::BTreeSet;
+
+use protocol::machine::{Ending, Failure};
+
+use super::{Stage, shows};
+use crate::guarantee::{self, Asked, Kept};
+use crate::oracle::Expected;
+use crate::played::{Course, Played};
+use crate::scenario::{Goal, Scenario};
+use crate::world::fate::Edited;
+
+impl Stage {
+    pub(super) fn end(mut self, scenario: &Scenario) -> Played {
+        let numbers = self.society.numbers().collect();
+        for party in self.world.parties() {
+            self.keep(&party);
+            let rows = self.world.everything(&party);
+            let is_readable = |row: &&(Vec<u8>, Vec<u8>)| shows(&row.0, &numbers) || shows(&row.1, &numbers);
+            let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+            let readable = count(rows.iter().filter(is_readable).count());
+            self.evidence.kept.insert(party, Kept { rows: count(rows.len()), readable });
+        }
+        {
+            let mut seen = self.watch.lock();
+            self.evidence.frames = seen.frames;
+            self.evidence.readable = core::mem::take(&mut seen.readable);
+            self.evidence.requests = core::mem::take(&mut seen.requests);
+        }
+        let reached = self.reached();
+        let ledgers = self.evidence.ledgers.iter().map(|((party, epoch), ledger)| {
+            (party.clone(), *epoch, u64::try_from(ledger.leaves.len()).unwrap_or(u64::MAX), ledger.root())
+        });
+        Played {
+            digest: self.world.trace(),
+            passed: self.world.passed(),
+            events: self.world.events(),
+            questions: u64::try_from(self.evidence.asked.len()).unwrap_or(u64::MAX),
+            answered: u64::try_from(self.evidence.asked.iter().filter_map(Asked::answer).count()).unwrap_or(u64::MAX),
+            injected: self.injected(),
+            guarantees: guarantee::ALL.iter().map(|guarantee| guarantee(&self.evidence)).collect(),
+            sometimes: scenario.sometimes.goals.iter().map(|goal| (*goal, reached.contains(goal))).collect(),
+            courses: self.evidence.asked.iter().map(Course::of).collect(),
+            ledgers: ledgers.collect(),
+            bands: self.bands,
+            forks: self.evidence.forks.clone(),
+            kept: self.evidence.kept.clone(),
+        }
+    }
+
+    /// What happened at least once.
+    fn reached(&self) -> BTreeSet<Goal> {
+        let injected = self.injected();
+        let faults = [
+            (Goal::Dropped, injected.dropped),
+            (Goal::Delayed, injected.delayed),
+            (Goal::Duplicated, injected.duplicated),
+            (Goal::Corrupted, injected.corrupted),
+            (Goal::Crashed, injected.crashed),
+            (Goal::CutOff, injected.cut_off),
+            (Goal::Stopped, injected.stopped),
+            (Goal::SetBack, injected.set_back),
+            (Goal::Replayed, injected.replayed),
+            (Goal::Forged, injected.forged),
+            (Goal::Flooded, injected.flooded),
+            (Goal::Forked, injected.forked),
+            (Goal::Swapped, injected.swapped),
+            (Goal::Filled, injected.filled),
+            (Goal::Unindexed, injected.unindexed),
+            (Goal::Rotted, injected.rotted),
+            (Goal::Stolen, injected.stolen),
+            (Goal::Intruded, injected.intruded),
+            (Goal::Changed, self.changes),
+            (Goal::Rotated, self.rotated),
+            (Goal::Slept, self.nights),
+            (Goal::EditFound, self.edits_found()),
+            (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
+        ];
+        let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
+        let outcomes = self.evidence.asked.iter().filter_map(|asked| match asked.outcome()? {
+            Expected::Refused => Some(Goal::Refused),
+            Expected::Shown { content: true, narrative: true, places: true } => Some(Goal::Answered),
+            Expected::Shown { places: false, .. } => Some(Goal::Protected),
+            Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),
+            Expected::Shown { .. } => None,
+        });
+        let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.ending {
+            Some(Ending::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
+            Some(Ending::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
+            Some(Ending::Failed(Failure::NoHome)) => Some(Goal::NoHome),
+            Some(Ending::Failed(Failure::NotAdmitted(_))) => Some(Goal::NotAdmitted),
+            Some(Ending::Failed(Failure::NotBelieved(_))) => Some(Goal::NotBelieved),
+            Some(Ending::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
+            Some(Ending::Failed(_)) | None => None,
+        });
+        injected.chain(outcomes).chain(failures).collect()
+    }
+
+    fn edits_found(&self) -> u64 {
+        let found = self.evidence.edits.iter().filter(|(_party, edited)| *edited == Edited::Found);
+        u64::try_from(found.count()).unwrap_or(u64::MAX)
+    }
+}
