@@ -38,12 +38,16 @@ enum Stop {
     Unknown(String),
     #[error("another run is under way in {0}")]
     Busy(PathBuf),
+    #[error("Cargo.toml has no [workspace.package] that begins with its version")]
+    Unnumbered,
     #[error("{0}")]
     Usage(&'static str),
 }
 
 /// What a copy of the sources consists of.
 const SOURCES: [&str; 6] = ["Cargo.toml", "Cargo.lock", "protocol", "simulations", "node", "tools"];
+/// Which of them says of what version the packages are.
+const WORKSPACE: &str = "Cargo.toml";
 /// The program that plays with the defect in it. Not this one: it would take its own place.
 const PLAYER: &str = "mutant";
 const USAGE: &str = "mutants [--json] [--check] [NAME ...]: --check only looks whether every patch still applies";
@@ -142,6 +146,10 @@ impl Bench {
         for source in SOURCES {
             collect(&self.root, Path::new(source), &mut wanted)?;
         }
+        // Packages of another version: else what is built of the copy would be taken for what is built of the sources.
+        let workspace = wanted.get_mut(Path::new(WORKSPACE)).and_then(|bytes| Some((renumbered(bytes)?, bytes)));
+        let Some((renumbered, bytes)) = workspace else { return Err(Stop::Unnumbered) };
+        *bytes = renumbered;
         let mut have = BTreeMap::new();
         if self.copy.exists() {
             collect(&self.copy, Path::new(""), &mut have)?;
@@ -180,6 +188,14 @@ impl Bench {
         let told: Value = serde_json::from_str(&told).map_err(|error| failed(format!("it said {told:?}: {error}")))?;
         Ok(told["seeds_needed"].as_u64())
     }
+}
+
+/// The workspace's file with a version that no release has.
+fn renumbered(workspace: &[u8]) -> Option<Vec<u8>> {
+    let text = core::str::from_utf8(workspace).ok()?;
+    let (before, rest) = text.split_once("[workspace.package]\nversion = \"")?;
+    let (_version, after) = rest.split_once('"')?;
+    Some(format!("{before}[workspace.package]\nversion = \"0.0.0-mutant\"{after}").into_bytes())
 }
 
 impl Mutant {

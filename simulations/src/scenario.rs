@@ -39,6 +39,8 @@ pub struct Size {
     pub persons: Spanned<u64>,
     /// How many of them are known by a number of the medical insurance, too, and registered in the directory.
     pub medical: Option<Spanned<u64>>,
+    /// Witnesses, of which more than half are a quorum; one unless told.
+    pub witnesses: Option<Spanned<u64>>,
 }
 
 /// The time in which faults are injected.
@@ -317,6 +319,8 @@ const SHIPPED: [&str; 19] = [
 
 /// The most insurers, offices or hospitals of a world that is played in full.
 const PARTIES_MAX: u64 = 400;
+/// The most witnesses of a world.
+const WITNESSES_MAX: u64 = 7;
 /// The most persons of an insurer, and questions of a phase.
 const COUNT_MAX: u64 = 20_000;
 
@@ -360,6 +364,9 @@ impl Scenario {
         }
         if let Some(crashes) = &self.storm.faults.crashes {
             within(text, crashes, *self.storm.questions.get_ref())?;
+        }
+        if let Some(witnesses) = &size.witnesses {
+            within(text, witnesses, WITNESSES_MAX)?;
         }
         if let Some(medical) = &size.medical {
             within(text, medical, *size.persons.get_ref())?;
@@ -611,6 +618,7 @@ mod tests {
             ("corrupt = \"1/20\"", "crashes = 61", 20, "not from 1 to 60"),
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
             ("persons = 12", "persons = 12\nmedical = 13", 10, "not from 1 to 12"),
+            ("persons = 12", "persons = 12\nwitnesses = 8", 10, "not from 1 to 7"),
             ("every_ms = 300", "every_ms = 300\nchanges = 61", 14, "not from 1 to 60"),
             ("every_ms = 300", "every_ms = 300\nrotations = 61", 14, "not from 1 to 60"),
             ("every_ms = 300", "every_ms = 300\nnights = 0", 14, "not from 1 to 60"),

@@ -83,7 +83,7 @@ pub struct Query {
 /// The months from January 2025 until before a play's day.
 const CONSENT_MONTHS: u64 = 20;
 /// Everything else that takes part.
-const SHARED: [&str; 3] = ["directory:1", "pseudonymiser:1", "witness:1"];
+const SHARED: [&str; 2] = ["directory:1", "pseudonymiser:1"];
 
 impl Society {
     /// The society of one seed.
@@ -98,7 +98,7 @@ impl Society {
         };
         let (planners, servers) = (by_turns(0), by_turns(1));
         let mut society = Self {
-            plan: plan(&insurers, &planners, &servers, &hospitals),
+            plan: plan(&insurers, size.witnesses.as_ref().map_or(1, count), (&planners, &servers, &hospitals)),
             oracle: Oracle::default(),
             persons: Vec::new(),
             files: BTreeMap::new(),
@@ -298,11 +298,16 @@ fn insurers() -> impl Iterator<Item = InsurerNumber> {
     })
 }
 
-fn plan(insurers: &[InsurerNumber], planners: &[PartyId], servers: &[PartyId], hospitals: &[PartyId]) -> Plan {
+fn plan(
+    insurers: &[InsurerNumber],
+    witnesses: usize,
+    (planners, servers, hospitals): (&[PartyId], &[PartyId], &[PartyId]),
+) -> Plan {
+    let witnesses = (1..=witnesses).map(|number| format!("witness:{number}"));
     let members = insurers.iter().map(|number| format!("insurer:{number}"));
     let holders = [(planners, Some("43")), (servers, Some("11")), (hospitals, None)];
     Plan {
-        members: members.chain(SHARED.map(str::to_owned)).map(|text| party(&text)).collect(),
+        members: members.chain(SHARED.map(str::to_owned)).chain(witnesses).map(|text| party(&text)).collect(),
         holders: holders
             .into_iter()
             .flat_map(|(parties, service)| {
