@@ -66,9 +66,9 @@ pub struct Ledger {
 /// What an organisation keeps at the end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
-    /// Rows.
+    /// Rows; of a go-between also what stands behind its leaves.
     pub rows: u64,
-    /// Rows in which a number of somebody's card can be read.
+    /// Those in which a number of somebody's card can be read.
     pub readable: u64,
 }
 
@@ -394,12 +394,15 @@ fn no_changed_history_is_believed(evidence: &Evidence) -> Verdict {
 }
 
 fn no_go_between_keeps_whom_it_is_about(evidence: &Evidence) -> Verdict {
-    let is_between =
-        |party: &PartyId| matches!(party.kind(), PartyKind::Directory | PartyKind::Pseudonymiser | PartyKind::Witness);
     let kept = evidence.kept.iter().filter(|(party, kept)| is_between(party) && kept.rows > 0);
     judge("no_go_between_keeps_whom_it_is_about", kept, |(party, kept)| {
         (kept.readable > 0).then(|| format!("{party} keeps {} rows with a card's number", kept.readable))
     })
+}
+
+/// Whether it stands between those who ask and those who answer, and needs to know nobody.
+pub fn is_between(party: &PartyId) -> bool {
+    matches!(party.kind(), PartyKind::Directory | PartyKind::Pseudonymiser | PartyKind::Witness)
 }
 
 fn judge<T>(

@@ -16,11 +16,13 @@ impl Stage {
         let numbers = self.society.numbers().collect();
         for party in self.world.parties() {
             self.keep(&party);
-            let rows = self.world.everything(&party);
-            let is_readable = |row: &&(Vec<u8>, Vec<u8>)| shows(&row.0, &numbers) || shows(&row.1, &numbers);
-            let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-            let readable = count(rows.iter().filter(is_readable).count());
-            self.evidence.kept.insert(party, Kept { rows: count(rows.len()), readable });
+            let rows = self.world.everything(&party).into_iter().map(|(key, value)| [key, vec![0], value].concat());
+            // Behind its leaves a go-between has no business with anybody; an insurer or office has.
+            let details = if guarantee::is_between(&party) { self.world.general_details(&party) } else { Vec::new() };
+            let kept: Vec<_> = rows.chain(details).collect();
+            let count = |kept: usize| u64::try_from(kept).unwrap_or(u64::MAX);
+            let readable = count(kept.iter().filter(|bytes| shows(bytes, &numbers)).count());
+            self.evidence.kept.insert(party, Kept { rows: count(kept.len()), readable });
         }
         {
             let mut seen = self.watch.lock();

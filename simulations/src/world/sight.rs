@@ -3,6 +3,7 @@
 use protocol::access_log;
 use protocol::access_log::note::{self, Noted};
 use protocol::batch::Batch;
+use protocol::cbor;
 use protocol::digest::Digest;
 use protocol::id::party::PartyId;
 use protocol::ledger::checkpoint::Checkpoint;
@@ -10,6 +11,7 @@ use protocol::ledger::leaf::Leaf;
 use protocol::store::Store;
 use protocol::store::staged::Staged;
 use protocol::time::Timestamp;
+use protocol::vault::Label;
 
 use super::{SEAT, World, claimed};
 use crate::seed;
@@ -73,6 +75,15 @@ impl World {
         answered.map(|(detail, leaf)| (detail.request, leaf)).collect()
     }
 
+    /// What stands behind the leaves of a host's open epoch that are about nobody, as it can read it.
+    pub fn general_details(&self, party: &PartyId) -> Vec<Vec<u8>> {
+        self.look(party, |batch| {
+            let leaves = batch.epoch_begins()..batch.ledger_size();
+            let details = leaves.filter_map(|leaf| access_log::detail(batch, leaf, Label::GENERAL).ok().flatten());
+            details.map(|detail| cbor::encode(&detail)).collect()
+        })
+    }
+
     /// What a host noted in its ledger of its own accord, through all epochs.
     pub fn notes(&self, party: &PartyId) -> Vec<Noted> {
         self.look(party, |batch| note::from(batch, 0, usize::MAX).unwrap_or_default())
@@ -127,6 +138,6 @@ impl World {
     /// The heads under which receipts of `who` stand and which no quorum cosigned yet.
     pub fn unwitnessed(&self, who: &PartyId) -> Vec<protocol::receipts::Unwitnessed> {
         let rows = self.rows(who, protocol::table::UNWITNESSED);
-        rows.iter().filter_map(|row| protocol::cbor::decode(row).ok()).collect()
+        rows.iter().filter_map(|row| cbor::decode(row).ok()).collect()
     }
 }
