@@ -297,8 +297,8 @@ impl Stage {
         self.world.run();
         self.gather();
         let Some(change) = self.society.change(&mut self.dice) else { return };
-        // Whether an import that ends on a full disk counts is known to the insurer's staff only when it runs again.
-        if self.world.is_cramped(&change.insurer) {
+        // Whether an import that ends on a full disk, or waits, counts is known to the insurer's staff only later.
+        if self.world.is_cramped(&change.insurer) || self.world.is_paused(&change.insurer) {
             return;
         }
         if matches!(self.world.import(&change.insurer, &change.line), Some(Ok(_records))) {

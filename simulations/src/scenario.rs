@@ -120,6 +120,8 @@ pub struct Spell {
     pub questions: u64,
     /// For clocks: by how many seconds they are wrong.
     pub off_s: Option<i64>,
+    /// For drift: by how many millionths their clocks are too fast.
+    pub drift_ppm: Option<i64>,
     /// For full disks: how many KiB of room are left.
     pub room_kib: Option<u64>,
 }
@@ -149,6 +151,10 @@ pub enum Ill {
     BitRot,
     /// They evaluate with another key than the roster names.
     Misevaluates,
+    /// Their processes stand still; what comes to them waits.
+    Paused,
+    /// Their wall clocks run too fast or too slow.
+    Drift,
 }
 
 /// Whom a spell befalls.
@@ -274,6 +280,10 @@ pub enum Goal {
     Intruded,
     /// An answer was not believed.
     NotBelieved,
+    /// A process stood still.
+    Paused,
+    /// A clock ran too fast or too slow.
+    Drifted,
 }
 
 /// A share, as "1/12".
@@ -295,7 +305,7 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 19] = [
+const SHIPPED: [&str; 20] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
@@ -303,6 +313,7 @@ const SHIPPED: [&str; 19] = [
     include_str!("../scenarios/maintenance.toml"),
     include_str!("../scenarios/failing-disks.toml"),
     include_str!("../scenarios/clocks.toml"),
+    include_str!("../scenarios/slow-machines.toml"),
     include_str!("../scenarios/month-start-rush.toml"),
     include_str!("../scenarios/directory-outage.toml"),
     include_str!("../scenarios/roll-out.toml"),
@@ -452,6 +463,12 @@ impl Spell {
             (_, Some(_)) => return Some("room_kib is for full disks only".to_owned()),
             (_, None) => {}
         }
+        match (self.what, self.drift_ppm) {
+            (Ill::Drift, Some(ppm)) if ppm != 0 && ppm.unsigned_abs() <= 100_000 => {}
+            (Ill::Drift, _) => return Some("drift needs drift_ppm, not 0 and at most 100000".to_owned()),
+            (_, Some(_)) => return Some("drift_ppm is for drift only".to_owned()),
+            (_, None) => {}
+        }
         match (self.what, self.off_s) {
             (Ill::Clock, Some(off_s)) if off_s != 0 && off_s.unsigned_abs() <= 86_400 => None,
             (Ill::Clock, _) => Some("a clock needs off_s, not 0 and at most a day".to_owned()),
@@ -463,7 +480,7 @@ impl Spell {
     /// Whether it sets somebody back while another keeps them or the witness away: nobody could tell them of what they
     /// lost, and what the oracle foretells of them would hold for nobody.
     fn is_set_back_amid(&self, other: &Self) -> bool {
-        let is_away = matches!(other.what, Ill::CutOff | Ill::Mute) || other.keeps_down();
+        let is_away = matches!(other.what, Ill::CutOff | Ill::Mute | Ill::Paused) || other.keeps_down();
         let is_then = other.from_question < self.until_question() && self.until_question() < other.until_question();
         let is_it = other.whom == Whom::Witness || other.whom == Whom::Insurer && self.shares_place(other);
         self.sets_back() && is_away && is_then && is_it
@@ -492,7 +509,10 @@ impl Spell {
     }
 
     fn meets(&self, other: &Self) -> bool {
-        let is_alike = self.what == other.what && self.whom == other.whom;
+        // A host has one clock.
+        let is_clock = |spell: &Self| matches!(spell.what, Ill::Clock | Ill::Drift);
+        let is_same = self.what == other.what || is_clock(self) && is_clock(other);
+        let is_alike = is_same && self.whom == other.whom;
         let is_together = self.from_question < other.until_question() && other.from_question < self.until_question();
         is_alike && is_together && self.shares_place(other)
     }
@@ -633,6 +653,8 @@ mod tests {
             ("what = \"mute\"\nfrom_question = 1\nquestions = 2\nroom_kib = 3", "for full disks only"),
             ("what = \"deaf\"\nfrom_question = 1\nquestions = 2", "unknown variant"),
             ("what = \"revoked\"\nfrom_question = 1\nquestions = 2", "only offices and hospitals"),
+            ("what = \"drift\"\nfrom_question = 1\nquestions = 2", "needs drift_ppm"),
+            ("what = \"mute\"\nfrom_question = 1\nquestions = 2\ndrift_ppm = 3", "for drift only"),
             ("what = \"misevaluates\"\nfrom_question = 1\nquestions = 2", "only a pseudonymiser"),
         ];
         let full = spell("what = \"disk-full\"\nroom_kib = 8\nfrom_question = 1\nquestions = 5\n");

@@ -28,6 +28,10 @@ pub struct Injected {
     pub stopped: u64,
     /// Clocks that were set wrong.
     pub misset: u64,
+    /// Clocks that began to run too fast or too slow.
+    pub drifted: u64,
+    /// Processes that stood still.
+    pub paused: u64,
     /// Hosts that were started from an old backup.
     pub set_back: u64,
     /// Organisations whose credential was revoked.
@@ -82,7 +86,7 @@ impl Count {
 
 impl Injected {
     /// All of them, each with its name in Japanese.
-    pub const fn named(&self) -> [(&'static str, &'static str, u64); 22] {
+    pub const fn named(&self) -> [(&'static str, &'static str, u64); 24] {
         [
             ("dropped", "紛失", self.dropped),
             ("delayed", "遅延", self.delayed),
@@ -92,6 +96,8 @@ impl Injected {
             ("cut_off", "不通", self.cut_off),
             ("stopped", "停止", self.stopped),
             ("misset", "時計", self.misset),
+            ("drifted", "時計の進み遅れ", self.drifted),
+            ("paused", "一時停止", self.paused),
             ("set_back", "巻戻し", self.set_back),
             ("revoked", "失効", self.revoked),
             ("replayed", "再送", self.replayed),

@@ -64,8 +64,10 @@ pub struct World {
     due: BTreeSet<(u64, PartyId)>,
     due_at: BTreeMap<PartyId, u64>,
     waiting: BTreeSet<PartyId>,
-    /// How far the wall clocks of some hosts are from the world's, in milliseconds.
-    clocks: BTreeMap<PartyId, i64>,
+    /// The wall clocks that are not the world's.
+    clocks: BTreeMap<PartyId, Clock>,
+    /// Hosts whose process does not run, though their machine does, and what came to them since.
+    paused: BTreeMap<PartyId, Vec<Input>>,
     destroyed: Vec<(PartyId, protocol::key::KeyId)>,
     asleep: BTreeMap<PartyId, Asleep>,
     /// Hosts whose power fails amid one of their next writes.
@@ -95,6 +97,16 @@ struct Place {
     services: Vec<protocol::code::service::ServiceKind>,
     /// When its statement or credential was issued.
     issued: Timestamp,
+}
+
+/// A wall clock beside the world's.
+#[derive(Clone, Copy)]
+struct Clock {
+    /// How far it was off when it was set.
+    off_ms: i64,
+    /// How much too fast it runs since.
+    drift_ppm: i64,
+    set_at: u64,
 }
 
 /// How long a frame is under way, in milliseconds.
@@ -142,6 +154,7 @@ impl World {
             due_at: BTreeMap::new(),
             waiting: BTreeSet::new(),
             clocks: BTreeMap::new(),
+            paused: BTreeMap::new(),
             destroyed: Vec::new(),
             asleep: BTreeMap::new(),
             doomed: BTreeSet::new(),
@@ -177,14 +190,40 @@ impl World {
 
     /// Both clocks of a host.
     pub fn now_of(&self, party: &PartyId) -> Now {
-        let off_ms = self.clocks.get(party).copied().unwrap_or(0);
+        let off_ms = self.clocks.get(party).map_or(0, |clock| clock.off_ms(self.now));
         let wall = Timestamp::from_unix_ms(self.wall().unix_ms().saturating_add_signed(off_ms));
         Now { wall, ..self.now() }
     }
 
     /// Sets a host's wall clock that many seconds off the world's.
     pub fn set_clock(&mut self, party: &PartyId, off_s: i64) {
-        self.clocks.insert(party.clone(), off_s.saturating_mul(1000));
+        let off_ms = off_s.saturating_mul(1000);
+        self.clocks.insert(party.clone(), Clock { off_ms, drift_ppm: 0, set_at: self.now });
+    }
+
+    /// From now on a host's wall clock runs too fast by so many millionths, or too slow.
+    pub fn let_drift(&mut self, party: &PartyId, drift_ppm: i64) {
+        self.clocks.insert(party.clone(), Clock { off_ms: 0, drift_ppm, set_at: self.now });
+    }
+
+    /// A host's process stands still; what comes to it waits.
+    pub fn pause(&mut self, party: &PartyId) {
+        if self.hosts.contains_key(party) {
+            self.paused.entry(party.clone()).or_default();
+            self.note_deadline(party);
+        }
+    }
+
+    /// It goes on, with everything that came meanwhile.
+    pub fn resume(&mut self, party: &PartyId) {
+        let Some(waiting) = self.paused.remove(party) else { return };
+        waiting.into_iter().for_each(|input| self.push(0, party, input));
+        self.note_deadline(party);
+    }
+
+    /// Whether a host's process stands still.
+    pub fn is_paused(&self, party: &PartyId) -> bool {
+        self.paused.contains_key(party)
     }
 
     /// How far a host relies on its wall clock.
@@ -472,6 +511,10 @@ impl World {
             inputs.entry(party.clone()).or_default();
         }
         for (party, inputs) in inputs {
+            if let Some(waiting) = self.paused.get_mut(&party) {
+                waiting.extend(inputs);
+                continue;
+            }
             let now = self.now_of(&party);
             self.turn(&party, inputs, now);
             self.note_deadline(&party);
@@ -484,7 +527,7 @@ impl World {
             self.due.remove(&(at, party.clone()));
         }
         self.waiting.remove(party);
-        let Some(place) = self.hosts.get(party) else { return };
+        let Some(place) = self.hosts.get(party).filter(|_place| !self.paused.contains_key(party)) else { return };
         if let Some(at) = place.host.deadline() {
             self.due.insert((at.ms(), party.clone()));
             self.due_at.insert(party.clone(), at.ms());
@@ -586,6 +629,13 @@ impl World {
     /// The network the world runs.
     pub const fn founding(&self) -> &Founding {
         &self.founding
+    }
+}
+
+impl Clock {
+    fn off_ms(self, now: u64) -> i64 {
+        let run_ms = i64::try_from(now.saturating_sub(self.set_at)).unwrap_or(i64::MAX);
+        self.off_ms.saturating_add(run_ms.saturating_mul(self.drift_ppm) / 1_000_000)
     }
 }
 

@@ -71,6 +71,8 @@ impl Stage {
             (Goal::Filled, injected.filled),
             (Goal::Unindexed, injected.unindexed),
             (Goal::Rotted, injected.rotted),
+            (Goal::Paused, injected.paused),
+            (Goal::Drifted, injected.drifted),
             (Goal::Stolen, injected.stolen),
             (Goal::Intruded, injected.intruded),
             (Goal::Changed, self.changes),

@@ -46,7 +46,9 @@ impl Stage {
                 | Ill::DiskFull
                 | Ill::IndexLost
                 | Ill::BitRot
-                | Ill::Misevaluates => return None,
+                | Ill::Misevaluates
+                | Ill::Paused
+                | Ill::Drift => return None,
             };
             Some(Parting { some: self.befallen(spell).into_iter().collect(), hears })
         };
@@ -78,6 +80,14 @@ impl Stage {
                 let next = self.world.edition().saturating_add(1);
                 self.world.revoke(core::slice::from_ref(party), next);
             }
+            Ill::Paused => {
+                self.count.add(|injected| &mut injected.paused);
+                self.world.pause(party);
+            }
+            Ill::Drift => {
+                self.count.add(|injected| &mut injected.drifted);
+                self.world.let_drift(party, spell.drift_ppm.unwrap_or(0));
+            }
             Ill::Misevaluates => {
                 self.count.add(|injected| &mut injected.misevaluated);
                 self.evaluate_otherwise(party);
@@ -100,7 +110,8 @@ impl Stage {
                     self.start_again(party);
                 }
             }
-            Ill::Clock => self.world.set_clock(party, 0),
+            Ill::Clock | Ill::Drift => self.world.set_clock(party, 0),
+            Ill::Paused => self.world.resume(party),
             Ill::SetBack => self.set_back(party),
             Ill::BitRot => self.rot(party),
             Ill::Revoked => {

@@ -245,6 +245,7 @@ impl World {
 
     pub(super) fn kill(&mut self, party: &PartyId) -> Option<Place> {
         let place = self.hosts.remove(party)?;
+        self.paused.remove(party);
         self.note_deadline(party);
         let cut: Vec<_> =
             self.wires.iter().filter(|(_wire, (a, b))| a == party || b == party).map(|(wire, _ends)| *wire).collect();

@@ -75,18 +75,13 @@ pub(super) const PREFECTURES: [(u64, &str, u32, u32); 47] = [
 ];
 
 /// What is not simulated, in Japanese and English, and what covers it instead.
-pub(super) const UNSIMULATED: [(&str, &str, &str); 5] = [
+pub(super) const UNSIMULATED: [(&str, &str, &str); 4] = [
     (
         "ノードの外殻 (libp2p、TLS、実ファイル、sled、スレッド、照会窓口)",
         "the node's shell: libp2p, TLS, real files, sled, threads, the office API",
         "node/tests/, tsunagi demo --once",
     ),
     ("速さと負荷", "speed and load: each step takes a fixed few simulated milliseconds", "tsunagi bench"),
-    (
-        "進みや遅れのある時計",
-        "clocks that run too fast or too slow; they are set wrong and put right",
-        "simulations/tests/clock.rs",
-    ),
     ("全国の規模", "the size of the nation", "-"),
     (
         "施設・福祉用具・本人・履歴・緊急時の照会",
@@ -96,7 +91,7 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 5] = [
 ];
 
 /// What can last, and whom it can befall, as a scenario's file names it, and in Japanese.
-const SPELLS: [(&str, &str); 16] = [
+const SPELLS: [(&str, &str); 18] = [
     ("cut-off", "不通"),
     ("mute", "片方向の不通"),
     ("stopped", "停止"),
@@ -107,6 +102,8 @@ const SPELLS: [(&str, &str); 16] = [
     ("index-lost", "索引喪失"),
     ("bit-rot", "ビット化け"),
     ("misevaluates", "誤評価"),
+    ("paused", "一時停止"),
+    ("drift", "時計の進み遅れ"),
     ("insurer", "保険者"),
     ("office", "事業所"),
     ("hospital", "医療機関"),
