@@ -465,10 +465,11 @@ impl Cosigning {
         batch: &Batch<'_>,
         out: &mut Outbox,
     ) -> Result<bool, StoreError> {
-        // What it cosigned it may have cosigned when another key was in use; a key since retired signs nothing else.
+        // Some witness must have cosigned it: nobody would believe an epoch that begins after a head which none did. It may
+        // have been when another log key was in use.
+        let witnesses = gate.witnesses(&self.party);
         let is_held = |signed: &SignedCheckpoint| {
-            self.is_ours(signed, gate, primitives)
-                || self.was_ours(signed, gate, primitives) && line_holds(witness, signed, gate, primitives).is_some()
+            self.was_ours(signed, gate, primitives) && cosignature::count(primitives, signed, &witnesses) > 0
         };
         let parsed = SignedCheckpoint::parse(note).ok().filter(is_held);
         let held = parsed.and_then(|signed| Some((signed.claim().ok()?, signed)));
@@ -477,10 +478,7 @@ impl Cosigning {
             self.visited(witness).size = 0;
             return Ok(size == 0 && note.is_empty() && was != 0);
         };
-        let is_cosigned = line_holds(witness, &signed, gate, primitives).is_some();
-        if is_cosigned {
-            self.note_newest(&claimed, &signed);
-        }
+        self.note_newest(&claimed, &signed);
         self.visited(witness).held = Some((claimed.clone(), signed.clone()));
         if Self::is_more(&claimed, batch)? {
             self.fall_behind(batch.now().steady, out);
@@ -624,10 +622,11 @@ impl Cosigning {
         self.is_under(signed, &claimed.origin, logs, gate, primitives)
     }
 
-    /// Whether a note is of our ledger, signed with a log key that some roster named for us.
+    /// Whether a note is of our ledger, signed with the log key in use or one that some roster named for us.
     fn was_ours(&self, signed: &SignedCheckpoint, gate: &Gate, primitives: &dyn Primitives) -> bool {
         let Ok(claimed) = signed.claim() else { return false };
-        self.is_under(signed, &claimed.origin, gate.logs(&self.party), gate, primitives)
+        let logs = core::iter::once(&self.log).chain(gate.logs(&self.party));
+        self.is_under(signed, &claimed.origin, logs, gate, primitives)
     }
 
     fn is_under<'k>(

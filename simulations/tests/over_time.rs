@@ -12,7 +12,7 @@ use protocol::cbor;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
 use protocol::digest::Digest;
-use protocol::frame::{self, Frame};
+use protocol::frame::{self, Frame, Verdict};
 use protocol::gate::Notice;
 use protocol::host::Input;
 use protocol::ledger::checkpoint::{Checkpoint, SIGNATURES_MAX, SignatureLine, SignedCheckpoint};
@@ -164,6 +164,37 @@ fn a_restored_insurer_begins_a_new_epoch_and_gets_the_lost_receipts_back() {
     assert_eq!(head(&world, CITY).0, 3);
     assert_eq!(epoch_of(&answered(world.ask(&planner, result()))), "3");
     assert!(world.rows(&party(WITNESS), table::CONTRADICTION).is_empty());
+}
+
+#[test]
+fn a_witness_that_shows_our_head_without_its_own_line_does_not_spoil_the_next_epoch() {
+    let mut world = world(21);
+    let city = party(CITY);
+    answered(world.ask(&party(PLANNER), result()));
+    world.wait(Span::from_s(30));
+    let image = world.image(&city).unwrap();
+    answered(world.ask(&party(PLANNER), result()));
+    world.wait(Span::from_s(30));
+    let mut is_first = true;
+    world.tamper(Some(Box::new(move |passage| {
+        let mut bytes = passage.bytes.clone();
+        if let Ok(Frame::Cosigned(number, Verdict::Stands(size, note))) = frame::parse(&bytes)
+            && std::mem::take(&mut is_first)
+        {
+            // Its line is the last one, in Base64.
+            let mut note = note.to_vec();
+            let at = note.len() - 20;
+            note[at] = if note[at] == b'A' { b'B' } else { b'A' };
+            bytes = cbor::encode(&Frame::Cosigned(number, Verdict::Stands(size, note.into())));
+        }
+        vec![Delivery { delay: Span::ZERO, bytes }]
+    })));
+    world.restore(&city, &image).unwrap();
+    world.tamper(None);
+    world.wait(Span::from_s(30));
+    let answer = answered(world.ask(&party(PLANNER), result()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert_eq!(epoch_of(&answer), "2");
 }
 
 #[test]

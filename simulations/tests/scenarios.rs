@@ -25,11 +25,12 @@ fn every_shipped_scenario_keeps_every_guarantee_and_one_seed_is_one_run() {
 
 /// Scenarios that once found something, in the network or in the simulator itself, each under a seed that finds it again
 /// when the mending is taken out.
-const FINDERS: [(&str, u64); 4] = [
+const FINDERS: [(&str, u64); 5] = [
     (include_str!("../regressions/presentation-lost.toml"), 2),
     (include_str!("../regressions/consent-given-anew.toml"), 115),
     (include_str!("../regressions/log-key-retired.toml"), 57),
     (include_str!("../regressions/answer-marked.toml"), 60),
+    (include_str!("../regressions/line-damaged.toml"), 20_787_050),
 ];
 
 #[test]
