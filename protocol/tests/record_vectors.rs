@@ -224,6 +224,16 @@ fn any_kind() -> impl Strategy<Value = RecordKind> {
     proptest::sample::select(RecordKind::ALL.to_vec())
 }
 
+#[test]
+fn a_number_with_many_digits_comes_back_to_the_last_bit() {
+    let kind = RecordKind::DoctorsOpinion;
+    let mut json: Json = serde_json::from_str(form(kind).example).unwrap();
+    json["body"] = serde_json::json!({"needs": -1.318_820_658_768_819_3e-264});
+    let record = Record::from_json(kind, &json.to_string()).unwrap();
+    let again = Record::from_json(kind, &record.to_json(FieldGroups::ALL).to_string()).map(|again| again.encode());
+    assert_eq!(again, Ok(record.encode()));
+}
+
 /// JSON objects of names that the forms know and of others.
 fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
