@@ -465,22 +465,26 @@ impl Cosigning {
         batch: &Batch<'_>,
         out: &mut Outbox,
     ) -> Result<bool, StoreError> {
-        // Some witness must have cosigned it: nobody would believe an epoch that begins after a head which none did. It may
-        // have been when another log key was in use.
-        let witnesses = gate.witnesses(&self.party);
-        let is_held = |signed: &SignedCheckpoint| {
-            self.was_ours(signed, gate, primitives) && cosignature::count(primitives, signed, &witnesses) > 0
-        };
-        let parsed = SignedCheckpoint::parse(note).ok().filter(is_held);
+        // It may have been cosigned when another log key was in use.
+        let parsed = SignedCheckpoint::parse(note).ok().filter(|signed| self.was_ours(signed, gate, primitives));
         let held = parsed.and_then(|signed| Some((signed.claim().ok()?, signed)));
         let Some((claimed, signed)) = held.filter(|(claimed, _signed)| claimed.size == size) else {
             let was = self.visited(witness).size;
             self.visited(witness).size = 0;
             return Ok(size == 0 && note.is_empty() && was != 0);
         };
-        self.note_newest(&claimed, &signed);
+        let is_more = Self::is_more(&claimed, batch)?;
+        let is_cosigned = cosignature::count(primitives, &signed, &gate.witnesses(&self.party)) > 0;
+        // Nobody would believe an epoch that begins after a head which no witness cosigned. What is in our own tree needs
+        // no line to be known, and a witness's key may be another by now.
+        if is_more && !is_cosigned {
+            return Ok(false);
+        }
+        if is_cosigned {
+            self.note_newest(&claimed, &signed);
+        }
         self.visited(witness).held = Some((claimed.clone(), signed.clone()));
-        if Self::is_more(&claimed, batch)? {
+        if is_more {
             self.fall_behind(batch.now().steady, out);
             self.visited(witness).answered = true;
             return Ok(false);

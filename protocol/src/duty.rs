@@ -213,7 +213,8 @@ const fn refusal(refusal: Refusal) -> Finding {
     Finding::refused(refusal, Label::GENERAL, Vec::new())
 }
 
-/// Writes the leaf, remembers the exchange if that was decided and not put off, and holds the answer until the leaf is durable.
+/// Writes the leaf, remembers the exchange if it was decided and not put off, and holds the answer until the leaf is
+/// durable.
 #[expect(clippy::too_many_arguments, reason = "the parts of one decision, none of which belongs to another")]
 fn settle(
     desk: &Desk,

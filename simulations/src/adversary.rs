@@ -18,7 +18,6 @@ use protocol::ledger::checkpoint::Checkpoint;
 use protocol::limits;
 use protocol::machine::{Done, Draft, Event, Wish, Work};
 use protocol::message::{Question, Reading, Request};
-use protocol::store::Seat;
 use protocol::table;
 use protocol::time::Span;
 use rand_core::Rng;
@@ -27,7 +26,7 @@ use crate::founding::party;
 use crate::passage::Passage;
 use crate::seed::{below, pick, stream};
 use crate::society::Query;
-use crate::world::{World, claimed};
+use crate::world::{SEAT, World, claimed};
 
 /// What was seen on the wire.
 #[derive(Debug, Default)]
@@ -230,7 +229,7 @@ pub fn steal(world: &mut World, query: &Query, dice: &mut dyn Rng) -> Option<The
         signing: world.primitives().signing_key(&stolen.secret).into(),
         reuse: None,
     };
-    let sealed = Work::SealRequest(Box::new(draft)).perform(Seat::new(1), now, &mut dice, world.primitives());
+    let sealed = Work::SealRequest(Box::new(draft)).perform(SEAT, now, &mut dice, world.primitives());
     let Done::Event(_seat, Event::Sealed(_exchange, drafted)) = sealed else { return None };
     let frame = Frame::Request(dice.next_u64() | 1 << 63, drafted.outgoing.bytes.into());
     world.push_now(&asked, Input::Frame { connection, bytes: cbor::encode(&frame) });

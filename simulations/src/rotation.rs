@@ -24,6 +24,8 @@ pub struct Rotations {
     /// When an office or hospital last was given a credential for another key: whoever remembers the one before learns of no
     /// second one while that holds.
     followed: BTreeMap<PartyId, Steady>,
+    /// Who started again under the transport key announced before.
+    swapped: BTreeSet<PartyId>,
 }
 
 /// Whose generations a roster names.
@@ -44,7 +46,7 @@ impl Rotations {
         match below(dice, 6) {
             0 => renew_sealing(world, dice),
             1 => self.follow_announced(world, spared, dice),
-            2 => follow_transport(world, dice),
+            2 => self.follow_transport(world, dice),
             3 => self.name_next(world, Key::Log, dice),
             4 => self.name_next(world, Key::Signing, dice),
             _ => {
@@ -108,27 +110,19 @@ impl Rotations {
         world.renew(&party);
         true
     }
-}
 
-/// A member makes another sealing key.
-fn renew_sealing(world: &mut World, dice: &mut dyn Rng) -> bool {
-    let Some(party) = one_of(world, member_kind(dice), dice) else { return false };
-    world.remark(&party, "another sealing key");
-    world.rotate_sealing(&party);
-    true
-}
-
-/// A member names the transport key that will follow; if it has, it starts anew under that one.
-fn follow_transport(world: &mut World, dice: &mut dyn Rng) -> bool {
-    let Some(party) = one_of(world, member_kind(dice), dice) else { return false };
-    world.remark(&party, "a step with its transport key");
-    let known = world.founding().keys(&party).map_or(0, |keys| keys.transport.len());
-    match known {
-        1 => world.founding_mut().announce_transport(&party),
-        // Swapped before: the old one is named behind the one in use.
-        _ if world.has_swapped(&party) => return false,
-        _ => {
+    /// A member names the transport key that will follow; if it has, it starts anew under that one. Each does so once.
+    fn follow_transport(&mut self, world: &mut World, dice: &mut dyn Rng) -> bool {
+        let Some(party) = one_of(world, member_kind(dice), dice) else { return false };
+        if self.swapped.contains(&party) {
+            return false;
+        }
+        world.remark(&party, "a step with its transport key");
+        if world.founding().keys(&party).is_some_and(|keys| keys.transport.len() == 1) {
+            world.founding_mut().announce_transport(&party);
+        } else {
             world.run();
+            self.swapped.insert(party.clone());
             if !world.swap_transport(&party) {
                 return false;
             }
@@ -136,8 +130,16 @@ fn follow_transport(world: &mut World, dice: &mut dyn Rng) -> bool {
                 world.meet(&party, &other);
             }
         }
+        world.renew(&party);
+        true
     }
-    world.renew(&party);
+}
+
+/// A member makes another sealing key.
+fn renew_sealing(world: &mut World, dice: &mut dyn Rng) -> bool {
+    let Some(party) = one_of(world, member_kind(dice), dice) else { return false };
+    world.remark(&party, "another sealing key");
+    world.rotate_sealing(&party);
     true
 }
 

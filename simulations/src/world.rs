@@ -75,8 +75,6 @@ pub struct World {
     /// Hosts whose disk is as good as full, and those of them whose process ended of it since somebody asked.
     cramped: BTreeSet<PartyId>,
     filled: Vec<PartyId>,
-    /// Hosts that started again under another transport key.
-    swapped: BTreeSet<PartyId>,
     tamper: Option<Tamper>,
     /// Who cannot reach whom.
     partings: Vec<Parting>,
@@ -118,7 +116,7 @@ const COMMIT_MS: u64 = 1;
 /// The room of a false disk, in bytes.
 const DISK_BYTES: u64 = 1 << 30;
 /// The one seat of every simulated host.
-const SEAT: Seat = Seat::new(1);
+pub const SEAT: Seat = Seat::new(1);
 
 impl World {
     /// Founds the plan's network and starts every organisation as a host of its own.
@@ -160,7 +158,6 @@ impl World {
             doomed: BTreeSet::new(),
             cramped: BTreeSet::new(),
             filled: Vec::new(),
-            swapped: BTreeSet::new(),
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,

@@ -175,13 +175,39 @@ fn a_witness_that_shows_our_head_without_its_own_line_does_not_spoil_the_next_ep
     let image = world.image(&city).unwrap();
     answered(world.ask(&party(PLANNER), result()));
     world.wait(Span::from_s(30));
-    let mut is_first = true;
+    damage_lines(&mut world, 1);
+    world.restore(&city, &image).unwrap();
+    world.tamper(None);
+    world.wait(Span::from_s(30));
+    let answer = answered(world.ask(&party(PLANNER), result()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert_eq!(epoch_of(&answer), "2");
+}
+
+#[test]
+fn a_witness_whose_line_never_holds_keeps_nobody_from_going_on_with_the_tree_they_have() {
+    let mut world = world(22);
+    let city = party(CITY);
+    answered(world.ask(&party(PLANNER), result()));
+    world.wait(Span::from_s(30));
+    // As of a witness whose cosigning key was replaced since.
+    damage_lines(&mut world, usize::MAX);
+    world.crash(&city).unwrap();
+    world.wait(Span::from_s(30));
+    assert_eq!(world.unsettled(&city), None);
+    let answer = answered(world.ask(&party(PLANNER), result()));
+    assert!(matches!(answer.outcome, Outcome::Records(_)));
+    assert_eq!(epoch_of(&answer), "1");
+}
+
+/// The witness's line under the first so many notes that it says it holds is another.
+fn damage_lines(world: &mut World, notes: usize) {
+    let mut left = notes;
     world.tamper(Some(Box::new(move |passage| {
         let mut bytes = passage.bytes.clone();
-        if let Ok(Frame::Cosigned(number, Verdict::Stands(size, note))) = frame::parse(&bytes)
-            && std::mem::take(&mut is_first)
-        {
-            // Its line is the last one, in Base64.
+        if let (Ok(Frame::Cosigned(number, Verdict::Stands(size, note))), 1..) = (frame::parse(&bytes), left) {
+            left -= 1;
+            // It is the last one, in Base64.
             let mut note = note.to_vec();
             let at = note.len() - 20;
             note[at] = if note[at] == b'A' { b'B' } else { b'A' };
@@ -189,12 +215,6 @@ fn a_witness_that_shows_our_head_without_its_own_line_does_not_spoil_the_next_ep
         }
         vec![Delivery { delay: Span::ZERO, bytes }]
     })));
-    world.restore(&city, &image).unwrap();
-    world.tamper(None);
-    world.wait(Span::from_s(30));
-    let answer = answered(world.ask(&party(PLANNER), result()));
-    assert!(matches!(answer.outcome, Outcome::Records(_)));
-    assert_eq!(epoch_of(&answer), "2");
 }
 
 #[test]
@@ -364,17 +384,7 @@ fn what_was_put_off_for_want_of_witnesses_is_answered_if_they_are_back_when_it_c
         world.wait(Span::from_h(14));
         world.renew_all(number);
     }
-    // The first answers are lost on their way.
-    lose(&mut world, |frame| matches!(frame, Frame::Answer(..)));
-    let ask = world.begin_ask(&planner, result());
-    world.pass(Span::from_s(1));
-    let size = world.ledger_size(&party(CITY));
-    world.wake(&party(WITNESS)).unwrap();
-    world.meet(&party(WITNESS), &party(CITY));
-    world.pass(Span::from_s(20));
-    world.tamper(None);
-    world.run();
-    let answer = answered(world.ending(ask));
+    let (answer, size) = answered_after(&mut world, witness_is_back);
     assert!(matches!(answer.outcome, Outcome::Records(_)), "{:?}", answer.outcome);
     assert!(answer.leaf >= size, "being put off has a leaf of its own");
 }
@@ -387,19 +397,49 @@ fn a_marked_answer_that_was_lost_comes_again_as_it_was_when_the_witnesses_are_ba
     world.wait(Span::from_s(30));
     world.stop(&party(WITNESS));
     world.wait(Span::from_h(5));
-    lose(&mut world, |frame| matches!(frame, Frame::Answer(..)));
-    let ask = world.begin_ask(&planner, result());
-    world.pass(Span::from_s(1));
-    let size = world.ledger_size(&party(CITY));
-    world.wake(&party(WITNESS)).unwrap();
-    world.meet(&party(WITNESS), &party(CITY));
-    world.pass(Span::from_s(20));
-    world.tamper(None);
-    world.run();
-    let answer = answered(world.ending(ask));
+    let (answer, size) = answered_after(&mut world, witness_is_back);
     assert!(matches!(answer.outcome, Outcome::Records(_)), "{:?}", answer.outcome);
     assert!(cbor::decode::<Body>(&answer.body).unwrap().unwitnessed_since.is_some());
     assert_eq!(answer.leaf, size - 1, "under its first leaf");
+}
+
+#[test]
+fn a_lost_answer_comes_again_as_it_was_under_another_policy_if_that_finds_the_same() {
+    let mut world = world(23);
+    let first = answered(world.ask(&party(PLANNER), result()));
+    let policy = |answer: &Answered| cbor::decode::<Body>(&answer.body).unwrap().policy;
+    let (answer, size) = answered_after(&mut world, |world| {
+        world.next_roster(&|roster| roster.policy = Digest::of(b"another policy"));
+        let news: Vec<_> = world.founding().rosters_since(1).collect();
+        world.push_now(&party(CITY), Input::Notice(news[0].clone()));
+        world.pass(Span::from_s(1));
+        world.stop(&party(CITY));
+        world.wake(&party(CITY)).unwrap();
+        world.pass(Span::from_s(3));
+    });
+    assert!(matches!(answer.outcome, Outcome::Records(_)), "{:?}", answer.outcome);
+    assert_eq!((policy(&answer), answer.leaf), (policy(&first), size - 1));
+    let next = answered(world.ask(&party(PLANNER), result()));
+    assert_eq!(policy(&next), Digest::of(b"another policy"));
+}
+
+/// The planner asks, and the answers are lost until something has happened; what came of it, and how many leaves the city
+/// had after it was asked first.
+fn answered_after(world: &mut World, happens: fn(&mut World)) -> (Answered, u64) {
+    lose(world, |frame| matches!(frame, Frame::Answer(..)));
+    let ask = world.begin_ask(&party(PLANNER), result());
+    world.pass(Span::from_s(1));
+    let size = world.ledger_size(&party(CITY));
+    happens(world);
+    world.tamper(None);
+    world.run();
+    (answered(world.ending(ask)), size)
+}
+
+fn witness_is_back(world: &mut World) {
+    world.wake(&party(WITNESS)).unwrap();
+    world.meet(&party(WITNESS), &party(CITY));
+    world.pass(Span::from_s(20));
 }
 
 /// Loses what goes to some witnesses to be cosigned; with `opening`, beginnings of epochs only.

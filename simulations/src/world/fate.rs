@@ -227,13 +227,7 @@ impl World {
     pub fn swap_transport(&mut self, party: &PartyId) -> bool {
         self.stop(party);
         self.founding.swap_transport(party);
-        self.swapped.insert(party.clone());
         self.wake(party).is_ok()
-    }
-
-    /// Whether a host started again under another transport key.
-    pub fn has_swapped(&self, party: &PartyId) -> bool {
-        self.swapped.contains(party)
     }
 
     /// A host dials another, of whom it may not know yet where to find it.
