@@ -242,6 +242,7 @@ impl Ground {
         resume(&mut offices, &gate, &mut store, now)?;
         let first = offices.keys().next().copied();
         let mut host = Host::new(gate, Arc::new(Real), offices);
+        host.keep_gate();
         if let Some(first) = first {
             host.recall(remembered_credentials(first, &store, now, &mut OsDice)?, now.wall);
         }

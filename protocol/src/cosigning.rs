@@ -93,6 +93,8 @@ type Head = (Checkpoint, SignedCheckpoint);
 
 /// How often a seat goes to its witnesses while it is not settled whether its ledger is the newest.
 const UNSETTLED_EVERY: Span = Span::from_s(1);
+/// How often it is looked whether a ledger that rests has to be shown again.
+const RESTING_EVERY: Span = Span::from_s(600);
 /// How long a witness's verdict is waited for.
 const ATTEMPT_LIFE: Span = Span::from_s(10);
 /// The most lines under a head on its way to a quorum.
@@ -133,6 +135,11 @@ impl Cosigning {
     /// When to go next.
     pub const fn deadline(&self) -> Steady {
         self.next
+    }
+
+    /// The ledger has more leaves than before: the witnesses are gone to within the usual time, though it rested.
+    pub fn grew(&mut self, now: Steady) {
+        self.next = self.next.min(now.plus(self.every));
     }
 
     /// Whether it is settled that the ledger is the newest: only then may anything be added to it.
@@ -196,11 +203,15 @@ impl Cosigning {
         }
         self.publish(gate, out);
         self.alarm_of_quorum(now.wall, out);
-        self.next = now.steady.plus(if self.is_settled() { self.every } else { UNSETTLED_EVERY });
-        for witness in asked {
-            if !self.has_lately_cosigned(&witness, batch) {
-                self.ask(witness, batch, out);
-            }
+        let waiting: Vec<PartyId> =
+            asked.into_iter().filter(|witness| !self.has_lately_cosigned(witness, batch)).collect();
+        self.next = now.steady.plus(match (self.is_settled(), waiting.is_empty()) {
+            (false, _) => UNSETTLED_EVERY,
+            (true, false) => self.every,
+            (true, true) => RESTING_EVERY.max(self.every),
+        });
+        for witness in waiting {
+            self.ask(witness, batch, out);
         }
     }
 

@@ -3,7 +3,7 @@
 //! A [`Date`] is a day that exists, from the first day of 明治 to the end of 9999. Whose day it is when
 //! an instant falls is Japan's (UTC+9, no summer time). Never a clock: instants are arguments.
 
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 /// Days from 1970-01-01 to the first day there is, 1868-01-25.
@@ -95,6 +95,11 @@ impl Date {
     pub fn from_timestamp_japan(instant: Timestamp) -> Self {
         let days = instant.unix_ms().saturating_add(JAPAN_AHEAD_MS) / DAY_MS;
         i64::try_from(days).ok().and_then(Self::from_days).unwrap_or(Self::MAX)
+    }
+
+    /// How long it is from an instant to the next midnight in Japan.
+    pub const fn until_midnight_japan(instant: Timestamp) -> Span {
+        Span::from_ms(DAY_MS - instant.unix_ms().saturating_add(JAPAN_AHEAD_MS) % DAY_MS)
     }
 
     /// The Gregorian year, 1868–9999.

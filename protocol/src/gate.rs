@@ -179,13 +179,25 @@ impl Gate {
     }
 
     /// The newest roster.
-    pub const fn roster(&self) -> &Roster {
+    pub fn roster(&self) -> &Roster {
         self.chain.newest()
     }
 
     /// A member's newest statement, if it is valid at `now`.
     pub fn statement(&self, party: &PartyId, now: Timestamp) -> Option<&Statement> {
         self.statements.get(party).map(|signed| &signed.value).filter(|statement| statement.is_current(now))
+    }
+
+    /// Whether statements are wanted of whoever is met under this transport key: nobody is known to have it, a statement
+    /// that was known is over, or one of somebody whom everybody needs is not known.
+    pub fn lacks_statements(&self, peer: &PublicKey, now: Timestamp) -> bool {
+        let is_known = self.statements.values().any(|said| said.value.transport.contains(peer));
+        let is_needed = |kind| matches!(kind, PartyKind::Directory | PartyKind::Pseudonymiser | PartyKind::Witness);
+        let needed = self.roster().members.iter().filter(|member| is_needed(member.party.kind()));
+        let is_over = |said: &Arc<Signed<Statement>>| !said.value.is_current(now);
+        !is_known
+            || self.statements.values().any(is_over)
+            || needed.into_iter().any(|member| self.statement(&member.party, now).is_none())
     }
 
     /// An issuer's newest status list.

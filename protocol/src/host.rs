@@ -30,7 +30,7 @@ use crate::id::party::PartyId;
 use crate::key::{KeyId, PublicKey};
 use crate::keyring::{Keyring, Pair};
 use crate::ledger::checkpoint::SignedCheckpoint;
-use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Machine, Outbox, Work};
+use crate::machine::{Action, Ask, AskId, Count, Done, Ending, Event, Failure, Machine, Outbox, Work};
 use crate::news::News;
 use crate::noting::{self, Noting};
 use crate::primitives::{Channel, Primitives, SealingKey, Suite};
@@ -213,6 +213,8 @@ pub struct Host {
     logs_of: u64,
     /// Peers whose last dial failed.
     unreached: BTreeSet<PublicKey>,
+    /// Whether somebody was not reached since statements were last asked for: what is known of them may be old.
+    is_astray: bool,
     /// Events that came beside the one an input returned.
     beside: Vec<(Seat, Event)>,
     /// Second rosters of a version and second beginnings of an epoch, already told of.
@@ -275,8 +277,12 @@ struct Context {
 }
 
 impl Host {
-    /// A host with nobody connected.
-    pub fn new(gate: Gate, primitives: Arc<dyn Primitives>, mut offices: BTreeMap<Seat, Office>) -> Self {
+    /// A host with nobody connected. What the gate holds is kept for the next start by [`Host::keep_gate`].
+    pub fn new(
+        gate: impl Into<Arc<Gate>>,
+        primitives: Arc<dyn Primitives>,
+        mut offices: BTreeMap<Seat, Office>,
+    ) -> Self {
         for office in offices.values_mut() {
             if let Some(statement) = office.statement.as_deref().and_then(Statement::own) {
                 office.keys.named_in(&statement);
@@ -284,7 +290,7 @@ impl Host {
         }
         let seats = offices.iter().map(|(seat, office)| (office.requester.identity().party.clone(), *seat)).collect();
         let mut host = Self {
-            gate: Arc::new(gate),
+            gate: gate.into(),
             primitives,
             offices,
             seats,
@@ -299,6 +305,7 @@ impl Host {
             succession: Succession::default(),
             logs_of: 0,
             unreached: BTreeSet::new(),
+            is_astray: false,
             beside: Vec::new(),
             forks: BTreeSet::new(),
             behind: None,
@@ -307,7 +314,6 @@ impl Host {
             wall: Wall::default(),
             later: Vec::new(),
         };
-        host.keep_links();
         host.use_signing_keys();
         host
     }
@@ -371,7 +377,7 @@ impl Host {
     /// that does.
     pub fn receive(&mut self, input: Input, now: Now, out: &mut Vec<Effect>) -> Option<(Seat, Event)> {
         match input {
-            Input::Opened { connection, peer, outbound } => self.opened(connection, peer, outbound, now.steady, out),
+            Input::Opened { connection, peer, outbound } => self.opened(connection, peer, outbound, now, out),
             Input::Frame { connection, bytes } => return self.frame(connection, &bytes, now, out),
             Input::Closed { connection } => return self.closed(connection),
             Input::Unreachable { peer } => return self.unreachable(&peer),
@@ -451,6 +457,11 @@ impl Host {
             self.dispatch(seat, Event::Deadline, &gate, &mut batch, &mut out)?;
         }
         let committed = store.commit(staged)?;
+        for seat in committed.grown() {
+            if let Some(cosigning) = self.offices.get_mut(&seat).and_then(|office| office.cosigning.as_mut()) {
+                cosigning.grew(now.steady);
+            }
+        }
         let mut effects: Vec<_> = out.take_counts().into_iter().map(Effect::Count).collect();
         self.catch_up(now.steady, &mut effects);
         self.destroy_over(now.wall, &mut effects);
@@ -557,7 +568,10 @@ impl Host {
                 );
             }
             Action::Reply(route, frame) => send(out, route.connection, &frame),
-            Action::Tell(id, ending) => out.push(Effect::Tell(id, ending)),
+            Action::Tell(id, ending) => {
+                self.is_astray |= matches!(*ending, Ending::Failed(Failure::Unreachable(_)));
+                out.push(Effect::Tell(id, ending));
+            }
             Action::Imported(id, result) => out.push(Effect::Imported(id, result)),
             Action::Heard(party, signed) => self.hear(&party, signed, now.steady),
             Action::Alarm(what) => out.push(Effect::Alarm(what)),

@@ -110,7 +110,7 @@ pub const PROOFS_PER_FRAME_MAX: usize = 64;
 /// The most heads of others a seat waits for witnesses of.
 pub const UNWITNESSED_HEADS_MAX: usize = 65_536;
 /// A head that a witness cosigned so lately is not shown to it again.
-pub const COSIGNED_LIFE: Span = Span::from_s(600);
+pub const COSIGNED_LIFE: Span = Span::from_h(1);
 /// So long without a quorum of witnesses, answers are marked.
 pub const UNWITNESSED_MARK: Span = Span::from_h(4);
 /// So long without one, only cards, emergencies and a person's own view are answered; and by then an asker has a

@@ -26,8 +26,10 @@ pub struct Noting {
     roster: Option<(u32, u64)>,
 }
 
-/// How often it is looked whether a day is over.
-const LOOK_EVERY: Span = Span::from_s(60);
+/// How soon after the start it is first looked whether a day is over.
+const LOOK_FIRST: Span = Span::from_s(60);
+/// It is looked again at midnight; and this often, for a wall clock may be set and an epoch begun.
+const LOOK_EVERY: Span = Span::from_h(1);
 /// How soon the next part of a day is counted.
 const STEP_EVERY: Span = Span::from_ms(100);
 /// The roster that names the network; nobody notes it.
@@ -36,7 +38,7 @@ const FIRST_ROSTER: u32 = 1;
 impl Noting {
     /// Looks for the first time a minute from `now`.
     pub const fn new(now: Steady) -> Self {
-        Self { next: now.plus(LOOK_EVERY), closing: None, roster: None }
+        Self { next: now.plus(LOOK_FIRST), closing: None, roster: None }
     }
 
     /// When to look again whether a day is over, or go on counting it.
@@ -53,7 +55,7 @@ impl Noting {
         if now.steady < self.next {
             return Ok(());
         }
-        self.next = now.steady.plus(LOOK_EVERY);
+        self.next = now.steady.plus(LOOK_EVERY.min(Date::until_midnight_japan(now.wall)));
         // A clock that was set far tells no day.
         if batch.reliance() == Reliance::Uncertain {
             self.closing = None;

@@ -234,6 +234,9 @@ impl Requester {
             | Event::Issued(..)
             | Event::Cosigned(..)) => return Ok(Some(other)),
         }
+        if self.asks.is_empty() && self.exchanges.is_empty() {
+            self.due = None;
+        }
         Ok(None)
     }
 

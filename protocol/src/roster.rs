@@ -6,6 +6,7 @@
 //! they hold credentials from issuers named here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use minicbor::{Decode, Encode};
 
@@ -136,7 +137,7 @@ pub struct Link {
 pub struct Chain {
     network: Digest,
     digest: Digest,
-    newest: Roster,
+    newest: Arc<Roster>,
 }
 
 /// Why a roster is not the next link of the chain.
@@ -253,7 +254,7 @@ impl Chain {
         if !link.is_signed_by(&newest.signers, primitives) {
             return Err(RosterError::TooFewSignatures);
         }
-        Ok(Self { network, digest: network, newest })
+        Ok(Self { network, digest: network, newest: Arc::new(newest) })
     }
 
     /// The chain with one more link. Expired rosters are good links.
@@ -277,7 +278,7 @@ impl Chain {
             return Err(RosterError::NotNext);
         }
         if link.is_signed_by(&next.signers, primitives) {
-            Ok(Self { network: self.network, digest: link.digest(), newest: next })
+            Ok(Self { network: self.network, digest: link.digest(), newest: Arc::new(next) })
         } else {
             Err(RosterError::TooFewSignatures)
         }
@@ -294,7 +295,7 @@ impl Chain {
     }
 
     /// The newest roster, current or not.
-    pub const fn newest(&self) -> &Roster {
+    pub fn newest(&self) -> &Roster {
         &self.newest
     }
 }
@@ -313,12 +314,17 @@ impl Roster {
 
     /// The member that answers for an insurer number printed on a card.
     pub fn insurer(&self, number: &InsurerNumber) -> Option<&Member> {
-        self.members.iter().find(|member| member.insurers.contains(number))
+        let answers = |member: &&Member| member.insurers.contains(number);
+        // Most often it bears that number itself; a union, or who took over from another, answers for others, too.
+        let namesake = PartyId::new(PartyKind::Insurer, &number.to_string()).and_then(|party| self.member(&party));
+        namesake.filter(answers).or_else(|| self.members.iter().find(answers))
     }
 
     /// The members of a kind, in the order of their names.
     pub fn of_kind(&self, kind: PartyKind) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(move |member| member.party.kind() == kind)
+        // They are sorted by party, and a party by its kind first.
+        let first = self.members.partition_point(|member| member.party.kind() < kind);
+        self.members.iter().skip(first).take_while(move |member| member.party.kind() == kind)
     }
 
     /// Whether a quorum is more than half of the witnesses, if there are any.

@@ -409,6 +409,11 @@ impl Committed {
         self.heads.get(&seat)
     }
 
+    /// The seats whose ledgers the commit made longer.
+    pub fn grown(&self) -> impl Iterator<Item = Seat> {
+        self.leaves.iter().map(|append| append.seat)
+    }
+
     /// The receipt of a leaf of this commit or of an earlier one, with a proof that the ledger of
     /// `named_size` leaves (the last the asker verified) is its beginning; that proof is empty if nothing was
     /// named, or a size that is not below the head's.

@@ -68,15 +68,21 @@ pub struct Founding {
     signers: Vec<Secret>,
     /// The serial numbers of each holder's credentials, the newest last.
     serials: BTreeMap<PartyId, Vec<u64>>,
+    cosign_every: Span,
 }
 
 /// Who takes part: members by party, offices and hospitals with their service kinds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Members with a host; issuers are members, and have one only if they are named here.
     pub members: Vec<PartyId>,
     /// Holders of credentials.
     pub holders: Vec<(PartyId, Vec<ServiceKind>)>,
+    /// Whether they are so many that hosts of holders are started when they first ask, and nobody keeps a roster of
+    /// their own.
+    pub is_nation: bool,
+    /// How often heads that grew are shown to witnesses; every ten seconds unless told.
+    pub cosign_every: Option<Span>,
 }
 
 impl Plan {
@@ -114,7 +120,8 @@ impl Founding {
         let link = sign(&roster, &signers, primitives.as_ref());
         let serials =
             plan.holders.iter().zip(1..).map(|((party, _services), serial)| (party.clone(), vec![serial])).collect();
-        Self { seed, primitives, suite, began, roster, links: vec![link], keys, signers, serials }
+        let cosign_every = plan.cosign_every.unwrap_or(COSIGN_EVERY);
+        Self { seed, primitives, suite, began, roster, links: vec![link], keys, signers, serials, cosign_every }
     }
 
     /// The network's name.
@@ -233,6 +240,19 @@ impl Founding {
         let first = self.links.first()?;
         let chain = Chain::begin(self.network(), first, self.primitives.as_ref()).ok()?;
         Some(Gate::begin(chain, vec![Arc::new(first.clone())]))
+    }
+
+    /// A gate that knows what everybody was told at `now`: rosters, pulse, lists, and the statements of those members.
+    pub fn informed_gate(&self, now: Timestamp, whom: &dyn Fn(&PartyId) -> bool) -> Option<Gate> {
+        let members = self.roster.members.iter().filter(|member| whom(&member.party));
+        let statements = members.filter_map(|member| self.statement(&member.party, now));
+        let notices = self.rosters_since(1).chain(self.notices(now, &[], 1));
+        let notices = notices.chain(statements.map(|signed| Notice::Statement(signed.into())));
+        let primitives = self.primitives.as_ref();
+        Some(
+            notices
+                .fold(self.gate()?, |gate, notice| gate.learn(&notice, now, primitives).ok().flatten().unwrap_or(gate)),
+        )
     }
 
     /// What the authority and the issuer publish at `now`: pulse and status list, with these serials revoked.
@@ -356,7 +376,7 @@ impl Founding {
             machine: self.machine(seat, party, keys, &origin, steady),
             keys: ring,
             statement: self.statement(party, now),
-            cosigning: Some(Cosigning::new(seat, party.clone(), log.public, COSIGN_EVERY, steady)),
+            cosigning: Some(Cosigning::new(seat, party.clone(), log.public, self.cosign_every, steady)),
             noting: Noting::new(steady),
         };
         Some((office, Signer { seat, origin, log_secret: log.secret }))

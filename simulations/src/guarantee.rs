@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::cbor;
 use protocol::code::field_group::FieldGroup;
+use protocol::code::record_kind::RecordKind;
 use protocol::digest::Digest;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
-use protocol::machine::{Answered, Ending};
+use protocol::machine::{Answered, Ending, Failure};
 use protocol::message::{Body, Outcome};
 use protocol::record::disclosure::Content;
 use protocol::refusal::Told;
@@ -106,7 +107,7 @@ pub struct Asked {
     /// What the oracle foretold.
     pub expected: Expected,
     /// Its end.
-    pub ending: Option<Ending>,
+    pub end: Option<End>,
     /// Whether the asker's own host died under it: nobody is left who could be told.
     pub is_orphaned: bool,
     /// When it was asked, since the founding.
@@ -125,6 +126,32 @@ pub struct Asked {
     pub flooder: Option<PartyId>,
     /// Whether nothing but floods had been injected, and nothing had lasted, by its end.
     pub is_undisturbed: bool,
+}
+
+/// How a question ended, as far as it is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With an answer or a refusal, and a receipt.
+    Answered(Answer),
+    /// Without.
+    Failed(Failure),
+}
+
+/// An answer, as far as it is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Who answered.
+    pub responder: PartyId,
+    /// The epoch of the ledger it stands in.
+    pub epoch: u32,
+    /// Its leaf there.
+    pub leaf: u64,
+    /// The asker's own leaf, counted through all epochs.
+    pub own_leaf: u64,
+    /// The refusal, if it is one.
+    pub refused: Option<Told>,
+    /// What of the record was shown, as the oracle would say it; none if something else came.
+    pub outcome: Option<Expected>,
 }
 
 /// What came of a guarantee.
@@ -176,59 +203,78 @@ impl Ledger {
 
 impl Asked {
     /// The answer, if there is one.
-    pub fn answer(&self) -> Option<&Answered> {
-        match &self.ending {
-            Some(Ending::Answered(answered)) => Some(answered),
-            Some(Ending::Failed(_)) | None => None,
+    pub const fn answer(&self) -> Option<&Answer> {
+        match &self.end {
+            Some(End::Answered(answer)) => Some(answer),
+            Some(End::Failed(_)) | None => None,
         }
     }
 
     /// The answer, if it decides: whoever is told to come later, by a fault over there or by a clock, was told nothing
     /// of what may be seen.
-    pub fn decision(&self) -> Option<&Answered> {
+    pub fn decision(&self) -> Option<&Answer> {
         let is_put_off =
-            |told: &Told| matches!(told, Told::NotFresh | Told::Fault | Told::OverBudget | Told::Unwitnessed);
-        let is_decided =
-            |answered: &&Answered| !matches!(&answered.outcome, Outcome::Refused(told) if is_put_off(told));
-        self.answer().filter(is_decided)
+            |told: Told| matches!(told, Told::NotFresh | Told::Fault | Told::OverBudget | Told::Unwitnessed);
+        self.answer().filter(|answer| !answer.refused.is_some_and(is_put_off))
     }
 
     /// What the asker was told, in short.
     fn told(&self) -> String {
-        match &self.ending {
-            Some(Ending::Answered(answered)) => match &answered.outcome {
-                Outcome::Refused(told) => format!("{told:?} by {}", answered.responder),
-                _ => format!("something by {}", answered.responder),
-            },
-            Some(Ending::Failed(failure)) => failure.to_string(),
+        match &self.end {
+            Some(End::Answered(Answer { refused: Some(told), responder, .. })) => format!("{told:?} by {responder}"),
+            Some(End::Answered(Answer { responder, .. })) => format!("something by {responder}"),
+            Some(End::Failed(failure)) => failure.to_string(),
             None => "nothing".to_owned(),
         }
     }
 
-    /// The epoch of the ledger the answer stands in.
-    fn epoch(answer: &Answered) -> Option<u32> {
-        let body: Body = cbor::decode(&answer.body).ok()?;
-        Origin::parse(&body.origin).map(|origin| origin.epoch())
-    }
-
     /// What of the record was shown, as the oracle would say it; none if something else came.
     pub fn outcome(&self) -> Option<Expected> {
-        match &self.answer()?.outcome {
-            Outcome::Refused(Told::NotPermitted) => Some(Expected::Refused),
-            Outcome::Records(contents) => {
-                let content = contents.first().filter(|_content| contents.len() == 1)?;
-                let shown = Content::decode(content).ok().filter(|content| content.kind() == self.query.kind)?.shown();
-                let places = [FieldGroup::Contact, FieldGroup::Place].map(|group| shown.contains(group));
-                (shown.contains(FieldGroup::Card) && places.iter().all(|place| *place == places.contains(&true))).then(
-                    || Expected::Shown {
-                        content: shown.contains(FieldGroup::Content),
-                        narrative: shown.contains(FieldGroup::Narrative),
-                        places: places.contains(&true),
-                    },
-                )
-            }
-            _ => None,
+        self.answer()?.outcome
+    }
+}
+
+impl End {
+    /// The end of a question about one kind of record.
+    pub fn of(ending: Ending, kind: RecordKind) -> Self {
+        match ending {
+            Ending::Failed(failure) => Self::Failed(failure),
+            Ending::Answered(answered) => Self::Answered(Answer {
+                epoch: epoch_of(&answered).unwrap_or_default(),
+                leaf: answered.leaf,
+                own_leaf: answered.own_leaf,
+                refused: match &answered.outcome {
+                    Outcome::Refused(told) => Some(*told),
+                    _ => None,
+                },
+                outcome: shown(&answered.outcome, kind),
+                responder: answered.responder,
+            }),
         }
+    }
+}
+
+/// The epoch of the ledger an answer stands in.
+fn epoch_of(answer: &Answered) -> Option<u32> {
+    let body: Body = cbor::decode(&answer.body).ok()?;
+    Origin::parse(&body.origin).map(|origin| origin.epoch())
+}
+
+fn shown(outcome: &Outcome, kind: RecordKind) -> Option<Expected> {
+    match outcome {
+        Outcome::Refused(Told::NotPermitted) => Some(Expected::Refused),
+        Outcome::Records(contents) => {
+            let content = contents.first().filter(|_content| contents.len() == 1)?;
+            let shown = Content::decode(content).ok().filter(|content| content.kind() == kind)?.shown();
+            let places = [FieldGroup::Contact, FieldGroup::Place].map(|group| shown.contains(group));
+            let is_whole = places.iter().all(|place| *place == places.contains(&true));
+            (shown.contains(FieldGroup::Card) && is_whole).then(|| Expected::Shown {
+                content: shown.contains(FieldGroup::Content),
+                narrative: shown.contains(FieldGroup::Narrative),
+                places: places.contains(&true),
+            })
+        }
+        _ => None,
     }
 }
 
@@ -254,7 +300,7 @@ fn every_question_ends(evidence: &Evidence) -> Verdict {
     let asked = evidence.numbered().filter(|(_number, asked)| !asked.is_orphaned);
     judge("every_question_ends", asked, |(number, asked)| {
         let Query { asker, kind, .. } = &asked.query;
-        asked.ending.is_none().then(|| format!("question {number}: {asker} about {kind:?} was told nothing"))
+        asked.end.is_none().then(|| format!("question {number}: {asker} about {kind:?} was told nothing"))
     })
 }
 
@@ -270,10 +316,10 @@ fn every_answer_stands_in_both_ledgers(evidence: &Evidence) -> Verdict {
     let answers = evidence.asked.iter().filter_map(|asked| Some((&asked.query.asker, asked.answer()?)));
     judge("every_answer_stands_in_both_ledgers", answers, |(asker, answer)| {
         let kind_at = |ledger: &Ledger, at: u64| ledger.leaves.get(usize::try_from(at).ok()?).map(Leaf::kind);
-        let epoch = Asked::epoch(answer).unwrap_or_default();
+        let epoch = answer.epoch;
         let theirs = evidence.ledgers.get(&(answer.responder.clone(), epoch));
         let theirs = theirs.and_then(|ledger| kind_at(ledger, answer.leaf));
-        let epochs = evidence.ledgers.iter().filter(|((party, _epoch), _leaves)| party == asker);
+        let epochs = evidence.ledgers.range((asker.clone(), 0)..=(asker.clone(), u32::MAX));
         // A node numbers its own leaves through all epochs.
         let own = |ledger: &Ledger| kind_at(ledger, answer.own_leaf.checked_sub(ledger.begins)?);
         let is_own = epochs.into_iter().any(|(_epoch, ledger)| own(ledger) == Some(LeafKind::Asked));
@@ -293,7 +339,7 @@ fn no_two_answers_share_a_leaf(evidence: &Evidence) -> Verdict {
     let mut seen = BTreeSet::new();
     let answers = evidence.asked.iter().filter_map(Asked::answer);
     judge("no_two_answers_share_a_leaf", answers, |answer| {
-        (!seen.insert((answer.responder.clone(), Asked::epoch(answer), answer.leaf)))
+        (!seen.insert((&answer.responder, answer.epoch, answer.leaf)))
             .then(|| format!("leaf {} of {} twice", answer.leaf, answer.responder))
     })
 }
@@ -308,12 +354,12 @@ fn no_request_is_answered_under_two_leaves(evidence: &Evidence) -> Verdict {
 }
 
 fn every_signed_head_is_a_beginning_of_the_ledger(evidence: &Evidence) -> Verdict {
+    let roots: BTreeMap<_, _> =
+        evidence.ledgers.iter().map(|(whose, ledger)| (whose, roots_of(&ledger.leaves))).collect();
     judge("every_signed_head_is_a_beginning_of_the_ledger", evidence.heads.iter(), |(party, head)| {
-        let ledger = evidence.ledgers.get(&(party.clone(), head.origin.epoch()));
-        let leaves = ledger.map(|ledger| ledger.leaves.as_slice()).unwrap_or_default();
-        let first = usize::try_from(head.size).ok().and_then(|size| leaves.get(..size));
-        let is_beginning = first.is_some_and(|first| root_of(first) == head.root);
-        (!is_beginning).then(|| format!("{party} once signed another ledger of {} leaves", head.size))
+        let roots = roots.get(&(party.clone(), head.origin.epoch()));
+        let root = roots.and_then(|roots| roots.get(usize::try_from(head.size).ok()?));
+        (root != Some(&head.root)).then(|| format!("{party} once signed another ledger of {} leaves", head.size))
     })
 }
 
@@ -418,6 +464,27 @@ fn judge<T>(
     verdict
 }
 
+/// The roots of every beginning of a tree, from none of its leaves to all.
+fn roots_of(leaves: &[Leaf]) -> Vec<Digest> {
+    // The whole subtrees that the leaves so far make, the largest first, each with how many leaves it has.
+    let mut whole: Vec<(usize, Digest)> = Vec::new();
+    let mut roots = vec![root_of(&[])];
+    for leaf in leaves {
+        let (mut size, mut hash) = (1, leaf.hash());
+        while let Some((_size, left)) = whole.pop_if(|(left, _hash)| *left == size) {
+            (size, hash) = (size.saturating_mul(2), node_of(&left, &hash));
+        }
+        whole.push((size, hash));
+        let root = whole.iter().rev().map(|(_size, hash)| *hash).reduce(|right, left| node_of(&left, &right));
+        roots.extend(root);
+    }
+    roots
+}
+
+fn node_of(left: &Digest, right: &Digest) -> Digest {
+    Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
+}
+
 /// RFC 9162 §2.1.1, told plainly.
 fn root_of(leaves: &[Leaf]) -> Digest {
     match leaves {
@@ -426,7 +493,27 @@ fn root_of(leaves: &[Leaf]) -> Digest {
         _ => {
             let half = leaves.len().next_power_of_two() / 2;
             let (left, right) = leaves.split_at(half);
-            Digest::of_parts(&[&[1], root_of(left).as_bytes(), root_of(right).as_bytes()])
+            node_of(&root_of(left), &root_of(right))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ledger::leaf::{Contents, Salts};
+    use protocol::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn the_roots_of_all_beginnings_are_those_of_the_plain_definition() {
+        let mut dice = crate::seed::stream(1, "leaves");
+        let nothing = Digest::of(&[]);
+        let contents = Contents { request: nothing, answer: nothing, detail: nothing, person: nothing };
+        let mut leaf =
+            |at| Leaf::new(LeafKind::Exchange, Timestamp::from_unix_ms(at), &Salts::random(&mut dice), &contents);
+        let leaves: Vec<_> = (0..40).map(&mut leaf).collect();
+        let plain: Vec<_> = (0..=leaves.len()).map(|size| root_of(&leaves[..size])).collect();
+        assert_eq!(roots_of(&leaves), plain);
     }
 }

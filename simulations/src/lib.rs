@@ -9,6 +9,7 @@ pub mod passage;
 pub mod world;
 pub mod population;
 pub mod oracle;
+pub mod nation;
 pub mod scenario;
 pub mod society;
 pub mod storm;

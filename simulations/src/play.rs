@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::digest::Digest;
 use protocol::id::party::PartyId;
+use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::limits;
 use protocol::machine::{AskId, Ending};
@@ -21,7 +22,7 @@ use toml::Spanned;
 
 use crate::adversary::Seen;
 use crate::founding::party;
-use crate::guarantee::{Asked, Evidence};
+use crate::guarantee::{Asked, End, Evidence};
 use crate::passage::{Delivery, Tamper};
 use crate::played::{Band, Course, Played};
 use crate::rotation::Rotations;
@@ -47,6 +48,9 @@ const FALL_STEPS: u64 = 40;
 const FALL_STEP: Span = Span::from_ms(5);
 /// After so long every witness has seen what an insurer wrote, and no request of that time is fresh any more.
 const SEEN_BY_ALL: Span = Span::from_s(300);
+
+/// In a nation, how long before a question its asker is started and the insurer told.
+const HEAD_START: Span = Span::from_s(1);
 
 /// From the last question of a day to the first of the next.
 const NIGHT: Span = Span::from_h(15);
@@ -111,6 +115,9 @@ struct Stage {
     /// Where in the evidence each question stands that has not ended.
     open: Vec<(AskId, usize)>,
     count: Count,
+    /// In a nation, whom insurers were told of, and what they are being told.
+    told: BTreeSet<PersonId>,
+    imports: Vec<(AskId, PartyId)>,
     /// Changes of what is true so far.
     changes: u64,
     /// Steps with keys so far, and how far everybody is.
@@ -151,6 +158,8 @@ impl Stage {
             evidence: Evidence::default(),
             open: Vec::new(),
             count: Count::default(),
+            told: BTreeSet::new(),
+            imports: Vec::new(),
             changes: 0,
             rotated: 0,
             rotations: Rotations::default(),
@@ -165,6 +174,9 @@ impl Stage {
             dice: Box::new(stream(seed, "play")),
         };
         stage.world.tamper(Some(stage.watch.over(&stage.society, still())));
+        if stage.society.plan.is_nation {
+            return Ok(stage);
+        }
         for insurer in stage.society.insurers().to_vec() {
             stage.import(&insurer)?;
         }
@@ -257,24 +269,44 @@ impl Stage {
         let Some(query) = self.society.query(&mut self.dice) else { return };
         let Query { asker, asking, person, kind, .. } = &query;
         let expected = self.society.oracle.foretell(asker, *asking, person, *kind);
-        let ask = self.world.begin_ask(asker, query.ask());
+        let wait = if self.prepare(&query) { HEAD_START } else { Span::ZERO };
+        let ask = self.world.begin_ask_in(wait, asker, query.ask());
         self.open.push((ask, self.evidence.asked.len()));
         let since = |(_party, at): &&(PartyId, Span)| self.world.passed().ms().saturating_sub(at.ms());
         let flood = self.flood.as_ref().filter(|flood| since(flood) < limits::COST_WINDOW.ms());
         self.evidence.asked.push(Asked {
-            is_orphaned: !self.world.parties().contains(&query.asker),
+            is_orphaned: !self.world.runs(&query.asker),
             is_revoked: self.revoked.contains(&query.asker),
             flooder: flood.map(|(party, _at)| party.clone()),
             query,
             expected,
-            ending: None,
-            asked_at: self.world.passed(),
+            end: None,
+            asked_at: Span::from_ms(self.world.passed().ms().saturating_add(wait.ms())),
             ended_at: None,
             faults_before: self.injected().total(),
             met_fault: false,
             in_calm,
             is_undisturbed: false,
         });
+    }
+
+    /// In a nation, starts whoever asks for the first time and lets the insurer know a person who is asked about for the
+    /// first time; whether there was anything to prepare.
+    fn prepare(&mut self, query: &Query) -> bool {
+        if !self.society.plan.is_nation {
+            return false;
+        }
+        let insurer = party(&format!("insurer:{}", query.person.insurer()));
+        let roused = self.world.rouse(&query.asker);
+        if let Err(error) = &roused {
+            self.evidence.restarts.push((query.asker.clone(), Some(error.to_string())));
+        }
+        let is_new = self.told.insert(query.person.clone());
+        if is_new && let Some(line) = self.society.line(&query.person) {
+            let import = self.world.begin_import(&insurer, &line);
+            self.imports.push((import, insurer));
+        }
+        is_new || roused.unwrap_or_default()
     }
 
     /// Faults so far, but for floods.
@@ -315,7 +347,7 @@ impl Stage {
         for (ask, at) in core::mem::take(&mut self.open) {
             match (self.world.ending_at(ask), self.evidence.asked.get_mut(at)) {
                 (Some((ended_at, ending)), Some(asked)) => {
-                    (asked.ending, asked.ended_at) = (Some(ending), Some(ended_at));
+                    (asked.end, asked.ended_at) = (Some(End::of(ending, asked.query.kind)), Some(ended_at));
                     asked.is_undisturbed = is_undisturbed;
                     asked.met_fault = lasts || faults > asked.faults_before;
                 }
@@ -326,7 +358,14 @@ impl Stage {
             self.count.add(|injected| &mut injected.filled);
             self.leave_untold(&party);
         }
-        for party in self.world.parties() {
+        for (import, insurer) in core::mem::take(&mut self.imports) {
+            match self.world.imported(import) {
+                Some(Ok(_lines)) => {}
+                Some(Err(failure)) => self.evidence.restarts.push((insurer, Some(failure))),
+                None => self.imports.push((import, insurer)),
+            }
+        }
+        for party in self.world.take_moved() {
             let root = self.world.root(&party);
             if root == self.roots.get(&party).copied() {
                 continue;
@@ -345,11 +384,9 @@ impl Stage {
 
 /// Whether a number can be read in it.
 fn shows(bytes: &[u8], numbers: &BTreeSet<String>) -> bool {
-    let is_one = |piece: &[u8]| {
-        let is_digits = piece.iter().all(u8::is_ascii_digit);
-        is_digits && core::str::from_utf8(piece).is_ok_and(|text| numbers.contains(text))
-    };
-    Society::NUMBER_DIGITS.into_iter().any(|digits| bytes.windows(digits).any(is_one))
+    let is_one = |piece: &[u8]| core::str::from_utf8(piece).is_ok_and(|text| numbers.contains(text));
+    let mut digits = bytes.split(|byte| !byte.is_ascii_digit());
+    digits.any(|digits| Society::NUMBER_DIGITS.into_iter().any(|count| digits.windows(count).any(is_one)))
 }
 
 impl Watch {

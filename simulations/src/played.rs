@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use protocol::digest::Digest;
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::PartyId;
-use protocol::machine::{Ending, Failure};
+use protocol::machine::Failure;
 use protocol::time::Span;
 
 use crate::adversary::Fork;
-use crate::guarantee::{Asked, Kept, Verdict};
+use crate::guarantee::{self, Asked, Kept, Verdict};
 use crate::oracle::Expected;
 use crate::scenario::{Goal, Ill, Whom};
 use crate::storm::Injected;
@@ -102,11 +102,12 @@ impl Played {
 impl Course {
     /// As the evidence has it.
     pub fn of(asked: &Asked) -> Self {
-        let end = match (&asked.ending, asked.outcome()) {
-            (Some(Ending::Answered(_)), Some(Expected::Refused)) => End::Refused,
-            (Some(Ending::Answered(_)), Some(Expected::Shown { .. })) => End::Shown,
-            (Some(Ending::Answered(_)), None) | (Some(Ending::Failed(Failure::NotReady(_))), _) => End::PutOff,
-            (Some(Ending::Failed(_)), _) => End::Failed,
+        let end = match (&asked.end, asked.outcome()) {
+            (Some(guarantee::End::Answered(_)), Some(Expected::Refused)) => End::Refused,
+            (Some(guarantee::End::Answered(_)), Some(Expected::Shown { .. })) => End::Shown,
+            (Some(guarantee::End::Answered(_)), None) => End::PutOff,
+            (Some(guarantee::End::Failed(Failure::NotReady(_))), _) => End::PutOff,
+            (Some(guarantee::End::Failed(_)), _) => End::Failed,
             (None, _) => End::Orphaned,
         };
         Self {

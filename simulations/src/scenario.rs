@@ -7,6 +7,8 @@ use protocol::id::party::{PartyId, PartyKind};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::nation;
+
 /// A scenario, checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,18 +31,24 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
-    /// Insurers, each a municipality.
+    /// Whether it is the whole nation: insurers by their real numbers and of their real sizes, everybody asks about
+    /// persons nearby, and an office or hospital is started when it first asks.
+    #[serde(default)]
+    pub nation: bool,
+    /// Insurers, each a municipality or union.
     pub insurers: Spanned<u64>,
     /// Care offices: the first plans care, the next gives services, and so on by turns.
     pub offices: Spanned<u64>,
     /// Hospitals.
     pub hospitals: Spanned<u64>,
-    /// Persons of each insurer.
+    /// Persons of each insurer; of a nation's on the average.
     pub persons: Spanned<u64>,
     /// How many of them are known by a number of the medical insurance, too, and registered in the directory.
     pub medical: Option<Spanned<u64>>,
     /// Witnesses, of which more than half are a quorum; one unless told.
     pub witnesses: Option<Spanned<u64>>,
+    /// How often heads that grew are shown to witnesses, in seconds; 10 unless told.
+    pub cosign_every_s: Option<Spanned<u64>>,
 }
 
 /// The time in which faults are injected.
@@ -328,8 +336,14 @@ const SHIPPED: [&str; 20] = [
     include_str!("../scenarios/everything.toml"),
 ];
 
-/// The most insurers, offices or hospitals of a world that is played in full.
+/// The most insurers, offices or hospitals of a world that is no nation.
 const PARTIES_MAX: u64 = 400;
+/// The most offices, and the most hospitals, of a nation.
+const HOLDERS_MAX: u64 = 300_000;
+/// The most questions of a nation's day.
+const NATION_QUESTIONS_MAX: u64 = 5_000_000;
+/// The longest time between two visits to a witness, in seconds.
+const COSIGN_EVERY_MAX_S: u64 = 3_600;
 /// The most witnesses of a world.
 const WITNESSES_MAX: u64 = 7;
 /// The most persons of an insurer, and questions of a phase.
@@ -362,12 +376,25 @@ impl Scenario {
 
     fn check(&self, text: &str) -> Result<(), ScenarioError> {
         let size = &self.world;
+        let (insurers, holders, questions) = match size.nation {
+            true => (nation::INSURERS, HOLDERS_MAX, NATION_QUESTIONS_MAX),
+            false => (PARTIES_MAX, PARTIES_MAX, COUNT_MAX),
+        };
+        if size.nation && *size.insurers.get_ref() != insurers {
+            return Err(fault(text, &size.insurers, &format!("a nation has {insurers} insurers")));
+        }
+        if let Some(medical) = size.medical.as_ref().filter(|_medical| size.nation) {
+            return Err(fault(text, medical, "a nation's directory is not simulated yet"));
+        }
+        if let Some(every) = &size.cosign_every_s {
+            within(text, every, COSIGN_EVERY_MAX_S)?;
+        }
         for (count, most) in [
-            (&size.insurers, PARTIES_MAX),
-            (&size.offices, PARTIES_MAX),
-            (&size.hospitals, PARTIES_MAX),
+            (&size.insurers, insurers),
+            (&size.offices, holders),
+            (&size.hospitals, holders),
             (&size.persons, COUNT_MAX),
-            (&self.storm.questions, COUNT_MAX),
+            (&self.storm.questions, questions),
             (&self.storm.every_ms, COUNT_MAX),
             (&self.calm.questions, COUNT_MAX),
         ] {
@@ -639,6 +666,9 @@ mod tests {
             ("\"answered\"", "\"applauded\"", 26, "unknown variant"),
             ("persons = 12", "persons = 12\nmedical = 13", 10, "not from 1 to 12"),
             ("persons = 12", "persons = 12\nwitnesses = 8", 10, "not from 1 to 7"),
+            ("persons = 12", "persons = 12\ncosign_every_s = 3601", 10, "not from 1 to 3600"),
+            ("persons = 12", "persons = 12\nnation = true", 6, "a nation has 1571 insurers"),
+            ("insurers = 2", "nation = true\ninsurers = 1571\nmedical = 1", 8, "not simulated yet"),
             ("every_ms = 300", "every_ms = 300\nchanges = 61", 14, "not from 1 to 60"),
             ("every_ms = 300", "every_ms = 300\nrotations = 61", 14, "not from 1 to 60"),
             ("every_ms = 300", "every_ms = 300\nnights = 0", 14, "not from 1 to 60"),

@@ -1,6 +1,7 @@
 //! The society (社会) of a scenario: insurers, offices, hospitals and invented persons, told twice: to the insurers as
 //! import lines, to the oracle as what is true.
 
+use core::ops::Range;
 use std::collections::BTreeMap;
 
 use protocol::binding::Binding;
@@ -17,10 +18,12 @@ use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
 use protocol::message::Staff;
 use protocol::record::forms;
+use protocol::time::Span;
 use rand_core::Rng;
 use serde_json::{Value, json};
 
 use crate::founding::{Plan, party};
+use crate::nation::{self, Area, Shares};
 use crate::oracle::{Asking, Oracle, Truth};
 use crate::scenario::Size;
 use crate::seed::{below, pick, stream};
@@ -38,6 +41,16 @@ pub struct Society {
     servers: Vec<PartyId>,
     hospitals: Vec<PartyId>,
     insurers: Vec<PartyId>,
+    /// Of a nation, what each insurer has of all those.
+    areas: Vec<Area>,
+}
+
+/// Whoever somebody in one place has to do with.
+struct Near<'a> {
+    planners: &'a [PartyId],
+    servers: &'a [PartyId],
+    hospitals: &'a [PartyId],
+    insurers: &'a [PartyId],
 }
 
 /// What an insurer has of a person beside what is true now.
@@ -45,7 +58,8 @@ pub struct Society {
 struct File {
     /// The number of the medical insurance, if that is known.
     medical: Option<MedicalInsuranceId>,
-    records: Vec<Value>,
+    /// The name of the record of each kind.
+    records: Vec<[u64; 2]>,
     /// Ties that are over.
     ended: Vec<Value>,
     /// The months since January 2025 in which a consent was given and withdrawn, in their order. After a withdrawal only
@@ -89,16 +103,33 @@ impl Society {
     /// The society of one seed.
     pub fn new(seed: u64, size: &Size) -> Self {
         let count = |wanted: &toml::Spanned<u64>| usize::try_from(*wanted.get_ref()).unwrap_or(usize::MAX);
-        let insurers: Vec<_> = insurers().take(count(&size.insurers)).collect();
-        let offices: Vec<_> = (1..=count(&size.offices)).map(|n| party(&format!("office:13701{n:05}"))).collect();
-        let hospitals: Vec<_> = (1..=count(&size.hospitals)).map(|n| party(&format!("hospital:13123{n:05}"))).collect();
+        let insurers: Vec<_> =
+            if size.nation { nation::insurers() } else { insurers().take(count(&size.insurers)).collect() };
+        // A nation's offices and hospitals are too many for numbers that begin alike.
+        let (office, hospital) = if size.nation { ("13", "13") } else { ("13701", "13123") };
+        let numbered = |kind: &str, first: &str, count| {
+            let width = 10_usize.saturating_sub(first.len());
+            (1..=count).map(|n| party(&format!("{kind}:{first}{n:0width$}"))).collect::<Vec<_>>()
+        };
+        let offices = numbered("office", office, count(&size.offices));
+        let hospitals = numbered("hospital", hospital, count(&size.hospitals));
+        let shares = Shares {
+            persons: count(&size.persons).saturating_mul(insurers.len()),
+            offices: offices.len(),
+            hospitals: hospitals.len(),
+        };
+        let areas = if size.nation { nation::areas(&insurers, shares, &mut stream(seed, "areas")) } else { Vec::new() };
         let by_turns = |rest: usize| {
             let own = offices.iter().enumerate().filter(move |(at, _office)| at % 2 == rest);
             own.map(|(_at, office)| office.clone()).collect::<Vec<_>>()
         };
         let (planners, servers) = (by_turns(0), by_turns(1));
         let mut society = Self {
-            plan: plan(&insurers, size.witnesses.as_ref().map_or(1, count), (&planners, &servers, &hospitals)),
+            plan: Plan {
+                is_nation: size.nation,
+                cosign_every: size.cosign_every_s.as_ref().map(|every| Span::from_s(*every.get_ref())),
+                ..plan(&insurers, size.witnesses.as_ref().map_or(1, count), (&planners, &servers, &hospitals))
+            },
             oracle: Oracle::default(),
             persons: Vec::new(),
             files: BTreeMap::new(),
@@ -106,10 +137,12 @@ impl Society {
             servers,
             hospitals,
             insurers: insurers.iter().map(|number| party(&format!("insurer:{number}"))).collect(),
+            areas,
         };
         let mut dice = stream(seed, "society");
-        for insurer in insurers {
-            for _person in 0..count(&size.persons) {
+        for (at, insurer) in insurers.into_iter().enumerate() {
+            let persons = society.areas.get(at).map_or(count(&size.persons), |area| area.persons.len());
+            for _person in 0..persons {
                 society.invent(insurer, &mut dice);
             }
         }
@@ -131,6 +164,11 @@ impl Society {
             .filter(own)
             .filter_map(|person| Some(line(person, self.oracle.truth(person)?, self.files.get(person)?)));
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What an insurer imports to know everything that is true of one person.
+    pub fn line(&self, person: &PersonId) -> Option<String> {
+        Some(line(person, self.oracle.truth(person)?, self.files.get(person)?))
     }
 
     /// What each insurer asks of the directory to be known as somebody's home, under a number above the last.
@@ -180,15 +218,17 @@ impl Society {
 
     /// A question of somebody, most often about one they have to do with.
     pub fn query(&self, dice: &mut dyn Rng) -> Option<Query> {
-        let person = pick(dice, &self.persons)?.clone();
+        let place = below(dice, u64::try_from(self.persons.len()).ok()?);
+        let place = usize::try_from(place).ok()?;
+        let (person, near) = (self.persons.get(place)?.clone(), self.near(place));
         let kind = *pick(dice, &RecordKind::ALL)?;
         let insurer = party(&format!("insurer:{}", person.insurer()));
         let truth = self.oracle.truth(&person)?;
         let (asking, tied, others) = match below(dice, 8) {
-            0..=3 => (Asking::CareManager, truth.planner.clone(), &self.planners),
-            4 | 5 => (Asking::CareWorker, truth.server.clone(), &self.servers),
-            6 => (Asking::Doctor, truth.doctor.clone(), &self.hospitals),
-            _ => (Asking::Officer, Some(insurer), &self.insurers),
+            0..=3 => (Asking::CareManager, truth.planner.clone(), near.planners),
+            4 | 5 => (Asking::CareWorker, truth.server.clone(), near.servers),
+            6 => (Asking::Doctor, truth.doctor.clone(), near.hospitals),
+            _ => (Asking::Officer, Some(insurer), near.insurers),
         };
         let stranger = pick(dice, others).cloned();
         let asker = if below(dice, 5) == 0 { stranger } else { tied.or(stranger) }?;
@@ -211,16 +251,34 @@ impl Society {
         self.persons.iter().map(|person| person.insured().expose().to_owned()).chain(medical)
     }
 
+    /// Whom the person at a place of the list has to do with: in a nation, those of their own insurer.
+    fn near(&self, place: usize) -> Near<'_> {
+        let at = self.areas.partition_point(|area| area.persons.end <= place);
+        let Some(area) = self.areas.get(at) else {
+            let (planners, servers) = (&self.planners, &self.servers);
+            return Near { planners, servers, hospitals: &self.hospitals, insurers: &self.insurers };
+        };
+        let Range { start, end } = area.offices;
+        Near {
+            // Every other office plans care, beginning with the first.
+            planners: self.planners.get(start.div_ceil(2)..end.div_ceil(2)).unwrap_or_default(),
+            servers: self.servers.get(start / 2..end / 2).unwrap_or_default(),
+            hospitals: self.hospitals.get(area.hospitals.clone()).unwrap_or_default(),
+            insurers: self.insurers.get(at..at.saturating_add(1)).unwrap_or_default(),
+        }
+    }
+
     /// A person, and what is true of them.
     fn invent(&mut self, insurer: InsurerNumber, dice: &mut dyn Rng) {
         let person = PersonId::parse(&format!("{insurer}:{:010}", below(dice, 10_000_000_000)));
         let Some(person) = person else { return };
+        let near = self.near(self.persons.len());
         let mut one_of = |all: &[PartyId], parts: u64| (below(dice, 8) < parts).then(|| pick(dice, all).cloned());
-        let planner = one_of(&self.planners, 7).flatten();
-        let server = one_of(&self.servers, 5).flatten();
-        let doctor = one_of(&self.hospitals, 4).flatten();
+        let planner = one_of(near.planners, 7).flatten();
+        let server = one_of(near.servers, 5).flatten();
+        let doctor = one_of(near.hospitals, 4).flatten();
         let truth = Truth { consents: below(dice, 5) > 0, is_protected: below(dice, 6) == 0, planner, server, doctor };
-        let records = RecordKind::ALL.into_iter().filter_map(|kind| record(kind, &person, dice)).collect();
+        let records = RecordKind::ALL.map(|_kind| [dice.next_u64(), dice.next_u64()]).to_vec();
         let consents = truth.consents.then_some((0, None)).into_iter().collect();
         self.files.insert(person.clone(), File { records, consents, ..File::default() });
         self.oracle.learn(person.clone(), truth);
@@ -315,6 +373,7 @@ fn plan(
                 parties.iter().map(move |party| (party.clone(), services.clone()))
             })
             .collect(),
+        ..Plan::default()
     }
 }
 
@@ -331,10 +390,12 @@ fn line(person: &PersonId, truth: &Truth, file: &File) -> String {
         json!({"taken_by": format!("insurer:{insurer}"), "on": first_of(*on), "withdrawn": withdrawn.map(first_of)})
     });
     let consents: Vec<_> = consents.collect();
+    let records = RecordKind::ALL.into_iter().zip(&file.records);
+    let records: Vec<_> = records.filter_map(|(kind, name)| record(kind, person, *name)).collect();
     let protection = truth.is_protected.then(|| json!({"from": "2025-01-01", "until": null}));
     json!({"insurer": insurer, "insured": person.insured().expose(),
         "medical": file.medical.as_ref().map(MedicalInsuranceId::expose), "protection": protection,
-        "consents": consents, "relationships": ties, "records": file.records})
+        "consents": consents, "relationships": ties, "records": records})
     .to_string()
 }
 
@@ -343,7 +404,7 @@ fn tie(party: &PartyId, nature: &str, until: Option<&str>) -> Value {
 }
 
 /// The first version of a record: its form's example, made out to the person, in force since 2025.
-fn record(kind: RecordKind, person: &PersonId, dice: &mut dyn Rng) -> Option<Value> {
+fn record(kind: RecordKind, person: &PersonId, [high, low]: [u64; 2]) -> Option<Value> {
     let mut content: Value = serde_json::from_str(forms::form(kind).example).ok()?;
     for (field, value) in
         [("insured_number", person.insured().expose().to_owned()), ("insurer_number", person.insurer().to_string())]
@@ -352,7 +413,7 @@ fn record(kind: RecordKind, person: &PersonId, dice: &mut dyn Rng) -> Option<Val
             *own = value.into();
         }
     }
-    let id = format!("{:016x}{:016x}", dice.next_u64(), dice.next_u64());
+    let id = format!("{high:016x}{low:016x}");
     Some(json!({"kind": kind.as_str(), "id": id, "number": 1, "status": "final", "valid_from": "2025-01-01",
         "valid_to": null, "supersedes": null, "content": content}))
 }

@@ -8,8 +8,10 @@ pub mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use protocol::code::service::ServiceKind;
 use protocol::digest::Digest;
 use protocol::disk::DiskError;
+use protocol::gate::{Gate, Notice};
 use protocol::host::{Effect, Host, Input};
 use protocol::id::party::PartyId;
 use protocol::key::PublicKey;
@@ -51,6 +53,8 @@ pub struct World {
     hosts: BTreeMap<PartyId, Place>,
     wires: BTreeMap<u64, (PartyId, PartyId)>,
     by_peer: BTreeMap<PublicKey, PartyId>,
+    /// Whoever dialled each host.
+    dialled: BTreeMap<PartyId, BTreeSet<PartyId>>,
     next_wire: u64,
     next_ask: u64,
     works: u64,
@@ -63,7 +67,12 @@ pub struct World {
     /// When each host wants its next turn, and who waits for something: asked of a host after its turns only.
     due: BTreeSet<(u64, PartyId)>,
     due_at: BTreeMap<PartyId, u64>,
+    /// Who took a turn since somebody asked.
+    moved: BTreeSet<PartyId>,
     waiting: BTreeSet<PartyId>,
+    /// Of a nation, whoever was not started yet, and the gate that everybody begins with.
+    dormant: BTreeMap<PartyId, Vec<ServiceKind>>,
+    common: Option<Arc<Gate>>,
     /// The wall clocks that are not the world's.
     clocks: BTreeMap<PartyId, Clock>,
     /// Hosts whose process does not run, though their machine does, and what came to them since.
@@ -92,7 +101,7 @@ struct Place {
     store: Store,
     disk: FalseDisk,
     index: FalseIndex,
-    services: Vec<protocol::code::service::ServiceKind>,
+    services: Vec<ServiceKind>,
     /// When its statement or credential was issued.
     issued: Timestamp,
 }
@@ -113,6 +122,10 @@ const WIRE_MS: u64 = 5;
 const WORK_MS: u64 = 1;
 /// How long a commit takes.
 const COMMIT_MS: u64 = 1;
+/// A journal longer than this, and than so many bytes for each row of the index, is made a book of.
+const JOURNAL_BYTES: u64 = 64 << 10;
+/// See [`JOURNAL_BYTES`].
+const JOURNAL_PER_ROW_BYTES: u64 = 256;
 /// The room of a false disk, in bytes.
 const DISK_BYTES: u64 = 1 << 30;
 /// The one seat of every simulated host.
@@ -140,6 +153,7 @@ impl World {
             hosts: BTreeMap::new(),
             wires: BTreeMap::new(),
             by_peer: BTreeMap::new(),
+            dialled: BTreeMap::new(),
             next_wire: 1,
             next_ask: 1,
             works: 0,
@@ -150,6 +164,9 @@ impl World {
             drops: Vec::new(),
             due: BTreeSet::new(),
             due_at: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            dormant: BTreeMap::new(),
+            common: None,
             waiting: BTreeSet::new(),
             clocks: BTreeMap::new(),
             paused: BTreeMap::new(),
@@ -164,20 +181,44 @@ impl World {
             happenings: None,
             revoked: (Vec::new(), 1),
         };
+        let is_known = |party: &PartyId| plan.members.contains(party);
+        let gate = world.founding.informed_gate(world.wall(), &is_known).map(Arc::new);
+        let Some(gate) = gate else { return Ok(world) };
         let members = plan.members.iter().map(|party| (party.clone(), Vec::new()));
-        let everyone: Vec<_> = members.chain(plan.holders.iter().cloned()).collect();
-        for (party, services) in everyone {
-            let issued = world.wall();
-            world.start(&party, services, issued, FalseDisk::new(DISK_BYTES), FalseIndex::new())?;
-        }
-        world.tell_everyone(&[], 1);
-        for party in plan.members.clone() {
-            if let Some(bytes) = world.founding.statement(&party, world.wall()) {
-                world.notice_everyone(&protocol::gate::Notice::Statement(bytes.into()));
+        if plan.is_nation {
+            world.common = Some(Arc::clone(&gate));
+            world.dormant = plan.holders.iter().cloned().collect();
+            for (party, services) in members {
+                world.begin(&party, services, &gate)?;
+            }
+        } else {
+            for (party, services) in members.chain(plan.holders.iter().cloned()) {
+                world.begin(&party, services, &gate)?;
             }
         }
         world.run();
         Ok(world)
+    }
+
+    /// Starts a host of a nation that was not started yet; whether it was not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if its store does not open.
+    pub fn rouse(&mut self, party: &PartyId) -> Result<bool, StoreError> {
+        match (self.common.clone(), self.dormant.remove(party)) {
+            (Some(gate), Some(services)) => self.begin(party, services, &gate).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Who took a turn since this was last asked.
+    pub fn take_moved(&mut self) -> BTreeSet<PartyId> {
+        core::mem::take(&mut self.moved)
+    }
+
+    /// Whether a host runs.
+    pub fn runs(&self, party: &PartyId) -> bool {
+        self.hosts.contains_key(party)
     }
 
     /// Both clocks.
@@ -268,7 +309,7 @@ impl World {
     }
 
     /// Hands a signed object to some only.
-    pub fn tell(&mut self, parties: &[PartyId], notice: &protocol::gate::Notice) {
+    pub fn tell(&mut self, parties: &[PartyId], notice: &Notice) {
         for party in parties {
             self.push(0, party, Input::Notice(notice.clone()));
         }
@@ -276,7 +317,7 @@ impl World {
     }
 
     /// Whom a host believes.
-    pub fn gate(&self, party: &PartyId) -> Option<Arc<protocol::gate::Gate>> {
+    pub fn gate(&self, party: &PartyId) -> Option<Arc<Gate>> {
         self.hosts.get(party).map(|place| Arc::clone(place.host.gate()))
     }
 
@@ -379,7 +420,7 @@ impl World {
         for (party, services) in hosts {
             if let Some(statement) = self.founding.statement(&party, wall) {
                 self.push(0, &party, Input::Statement(SEAT, statement.clone()));
-                self.notice_everyone(&protocol::gate::Notice::Statement(statement.into()));
+                self.notice_everyone(&Notice::Statement(statement.into()));
             } else if let Some(credential) = self.founding.credential(&party, &services, wall) {
                 self.push(0, &party, Input::Credential(SEAT, credential));
             }
@@ -424,9 +465,26 @@ impl World {
 
     /// Asks without waiting for the end; [`World::ending`] has it later.
     pub fn begin_ask(&mut self, who: &PartyId, ask: Ask) -> AskId {
+        self.begin_ask_in(Span::ZERO, who, ask)
+    }
+
+    /// The same, after a while.
+    pub fn begin_ask_in(&mut self, span: Span, who: &PartyId, ask: Ask) -> AskId {
         let id = self.ask_id();
-        self.push(0, who, Input::Ask(SEAT, id, ask));
+        self.push(span.ms(), who, Input::Ask(SEAT, id, ask));
         id
+    }
+
+    /// Feeds a municipality import lines without waiting for the end; [`World::imported`] has it later.
+    pub fn begin_import(&mut self, to: &PartyId, lines: &str) -> AskId {
+        let id = self.ask_id();
+        self.push(0, to, Input::Import(SEAT, id, lines.as_bytes().to_vec()));
+        id
+    }
+
+    /// How an import ended, once.
+    pub fn imported(&mut self, import: AskId) -> Option<Result<u64, String>> {
+        self.imports.remove(&import)
     }
 
     /// How an ask ended, once.
@@ -447,11 +505,11 @@ impl World {
     }
 
     /// What the authority and the issuers tell whoever asks.
-    fn published(&self) -> Vec<protocol::gate::Notice> {
+    fn published(&self) -> Vec<Notice> {
         self.founding.notices(self.wall(), &self.revoked.0, self.revoked.1)
     }
 
-    fn notice_everyone(&mut self, notice: &protocol::gate::Notice) {
+    fn notice_everyone(&mut self, notice: &Notice) {
         let parties: Vec<_> = self.hosts.keys().cloned().collect();
         for party in parties {
             self.push(0, &party, Input::Notice(notice.clone()));
@@ -474,12 +532,12 @@ impl World {
 
     /// One instant, if there is anything to happen that somebody waits for.
     fn step(&mut self, end: u64) -> bool {
-        if let Some(((at, _order), _input)) = self.queue.first_key_value() {
-            return *at <= end && self.instant(*at);
+        if !self.waiting.is_empty() {
+            return self.step_until(end);
         }
-        // Nothing under way: only asks that wait for a deadline keep the world going.
-        match self.due.first() {
-            Some((at, _party)) if !self.waiting.is_empty() && *at <= end => self.instant((*at).max(self.now)),
+        // Nobody waits for a deadline: only what is under way keeps the world going.
+        match self.queue.first_key_value() {
+            Some(((at, _order), _input)) if *at <= end => self.instant(*at),
             _ => false,
         }
     }
@@ -536,12 +594,14 @@ impl World {
 
     fn turn(&mut self, party: &PartyId, inputs: Vec<Input>, now: Now) {
         let Some(place) = self.hosts.get_mut(party) else { return };
+        self.moved.insert(party.clone());
         let mut effects = Vec::new();
         let events: Vec<_> =
             inputs.into_iter().filter_map(|input| place.host.receive(input, now, &mut effects)).collect();
         self.works = self.works.saturating_add(1);
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} turn {}", self.works));
         let turned = place.host.turn(events, &mut place.store, now, &mut dice);
+        let turned = turned.and_then(|effects| place.tidy().map(|()| effects));
         if turned.is_err() && self.doomed.contains(party) {
             self.lose_power(party);
             return;
@@ -626,6 +686,14 @@ impl World {
     /// The network the world runs.
     pub const fn founding(&self) -> &Founding {
         &self.founding
+    }
+}
+
+impl Place {
+    /// Makes a book of a journal that has become long beside what is kept.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        let long = self.store.index_rows().saturating_mul(JOURNAL_PER_ROW_BYTES).max(JOURNAL_BYTES);
+        if self.store.uncovered_bytes() > long { self.store.snapshot() } else { Ok(()) }
     }
 }
 

@@ -37,6 +37,7 @@ fn world_with(seed: u64, witnesses: &[&str]) -> World {
             (party(OFFICES[1]), service("11")),
             (party(OFFICES[2]), Vec::new()),
         ],
+        ..Plan::default()
     };
     World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap()
 }

@@ -52,6 +52,7 @@ fn plan() -> Plan {
     Plan {
         members: [CITY, TOWN, "directory:1", "pseudonymiser:1", "witness:1"].map(party).to_vec(),
         holders: vec![(party(PLANNER), service("43")), (party(HELPERS), service("11")), (party(HOSPITAL), Vec::new())],
+        ..Plan::default()
     }
 }
 

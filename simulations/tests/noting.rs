@@ -49,7 +49,7 @@ const PAST_MIDNIGHT: Span = Span::from_h(8);
 
 fn world(seed: u64) -> World {
     let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
-    let plan = Plan { members: [CITY, WITNESS, ISSUER].map(party).to_vec(), holders: vec![planner] };
+    let plan = Plan { members: [CITY, WITNESS, ISSUER].map(party).to_vec(), holders: vec![planner], ..Plan::default() };
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
     world
@@ -298,7 +298,7 @@ fn person(number: u32) -> Label {
 
 impl Crowd {
     fn new(persons: u32) -> Self {
-        let plan = Plan { members: vec![party(CITY)], holders: Vec::new() };
+        let plan = Plan { members: vec![party(CITY)], ..Plan::default() };
         let founding = Founding::new(7, &plan, Suite::X25519, Arc::new(Real), NOON);
         let origin = Origin::new(&founding.network(), &party(CITY), 1);
         let signer = Signer { seat: SEAT, origin, log_secret: Secret::from_bytes([3; 32]) };

@@ -45,7 +45,7 @@ fn world(seed: u64) -> World {
 fn world_with(seed: u64, witnesses: &[&str]) -> World {
     let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
     let members = [CITY, DIRECTORY, "pseudonymiser:1"].iter().chain(witnesses).map(|text| party(text)).collect();
-    let plan = Plan { members, holders: vec![planner] };
+    let plan = Plan { members, holders: vec![planner], ..Plan::default() };
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
     world
@@ -250,7 +250,7 @@ fn a_ledger_that_rests_is_shown_seldom_and_one_that_grew_soon() {
         }
         vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
     })));
-    world.pass(Span::from_s(3_000));
+    world.pass(Span::from_h(5));
     let times = shown.load(Ordering::Relaxed);
     assert!((4..=6).contains(&times), "{times}");
     let leaf = answered(world.ask(&planner, result())).leaf;

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use protocol::id::party::PartyKind;
 use simulations::guarantee;
 use simulations::play::{Cryptography, play, replay};
 use simulations::played::{Course, Played};
@@ -23,8 +24,24 @@ fn every_shipped_scenario_keeps_every_guarantee_and_one_seed_is_one_run() {
     assert_eq!(tried.len(), guarantee::ALL.len(), "only these were ever tried: {tried:?}");
 }
 
-/// Scenarios that once found something, in the network or in the simulator itself, each under a seed that finds it again
-/// when the mending is taken out.
+#[test]
+fn a_sample_of_the_nation_asks_every_insurer_by_its_real_number() {
+    let nation = include_str!("../scenarios/large/nation.toml");
+    let small = [("offices = 5000", "offices = 800"), ("hospitals = 400", "hospitals = 60"), ("60000", "400")];
+    let small = small.iter().fold(nation.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    let scenario = Scenario::parse(&small).unwrap();
+    let played = play(&scenario, 1, Cryptography::Toy).unwrap();
+    let violations: Vec<_> = played.guarantees.iter().flat_map(|verdict| &verdict.violations).collect();
+    assert!(violations.is_empty(), "{violations:?}");
+    assert!(played.answered > 200 && played.answered == played.questions, "{} {}", played.answered, played.questions);
+    let insurers = played.ledgers.iter().filter(|(party, ..)| party.kind() == PartyKind::Insurer).count();
+    assert_eq!(insurers, 1_571);
+}
+
+/// Scenarios that once found something, in the network or in the simulator itself, each under the seed that found it.
 const FINDERS: [(&str, u64); 5] = [
     (include_str!("../regressions/presentation-lost.toml"), 2),
     (include_str!("../regressions/consent-given-anew.toml"), 115),

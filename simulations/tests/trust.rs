@@ -38,6 +38,7 @@ fn world(seed: u64) -> World {
     let plan = Plan {
         members: [CITY, TOWN, "directory:1", "pseudonymiser:1", WITNESS].map(party).to_vec(),
         holders: vec![(party(PLANNER), vec![ServiceKind::parse("43").unwrap()])],
+        ..Plan::default()
     };
     let mut world = World::new(seed, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert_eq!(world.import(&party(CITY), &line()), Some(Ok(1)));
@@ -728,7 +729,7 @@ fn who_starts_before_its_roster_names_it_keeps_the_ledger_it_will_be_named_with(
 fn what_is_new_is_handed_out_in_portions_and_whole() {
     let members = (1..=140).map(|number| party(&format!("issuer:{number}"))).chain([party(CITY)]);
     let planner = (party(PLANNER), vec![ServiceKind::parse("43").unwrap()]);
-    let plan = Plan { members: members.collect(), holders: vec![planner] };
+    let plan = Plan { members: members.collect(), holders: vec![planner], ..Plan::default() };
     let mut world = World::new(33, &plan, Suite::X25519, Arc::new(Real)).unwrap();
     assert!(world.ask(&party(PLANNER), result()).is_some(), "so that they are connected");
     world.wait(Span::from_s(10));

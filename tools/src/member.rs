@@ -173,18 +173,22 @@ pub fn add(
         if roster.member(&applied.party).is_some() {
             return Err(Trouble::new(Code::Roster, format!("{}: a member already", applied.party)));
         }
-        roster.members.push(Member {
-            party: applied.party.clone(),
-            name: applied.name.clone(),
-            signing: vec![applied.signing],
-            log: vec![applied.log],
-            epoch: epoch::FIRST,
-            insurers: applied.insurers.clone(),
-            participates_from: terms.participates_from,
-            issues: None,
-            oblivious: applied.oblivious,
-            cosigning: applied.cosigning,
-        });
+        let place = roster.members.partition_point(|member| member.party < applied.party);
+        roster.members.insert(
+            place,
+            Member {
+                party: applied.party.clone(),
+                name: applied.name.clone(),
+                signing: vec![applied.signing],
+                log: vec![applied.log],
+                epoch: epoch::FIRST,
+                insurers: applied.insurers.clone(),
+                participates_from: terms.participates_from,
+                issues: None,
+                oblivious: applied.oblivious,
+                cosigning: applied.cosigning,
+            },
+        );
         roster.witness_quorum = terms.witness_quorum.unwrap_or(roster.witness_quorum);
         require_a_majority(roster)
     })?;

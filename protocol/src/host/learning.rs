@@ -208,7 +208,8 @@ impl Host {
         self.rows.push((table, rest, bytes));
     }
 
-    pub(super) fn keep_links(&mut self) {
+    /// Keeps with the next commit everything that the gate holds, so that a restart forgets nothing of it.
+    pub fn keep_gate(&mut self) {
         let rosters = self.gate.rosters_since(0, usize::MAX);
         for notice in rosters.into_iter().chain(self.gate.beside_rosters(true)) {
             self.keep(&notice);

@@ -20,14 +20,9 @@ use super::allowance::Allowance;
 use super::{Admitted, Drop, Effect, Host, Link, Parcel, Waiting, present, send};
 
 impl Host {
-    pub(super) fn opened(
-        &mut self,
-        connection: u64,
-        peer: PublicKey,
-        outbound: bool,
-        now: Steady,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn opened(&mut self, connection: u64, peer: PublicKey, outbound: bool, now: Now, out: &mut Vec<Effect>) {
+        let wants_statements = self.is_astray || self.gate.lacks_statements(&peer, now.wall);
+        let now = now.steady;
         let mut link = Link {
             peer,
             outbound,
@@ -43,7 +38,8 @@ impl Host {
             let version = self.gate.roster().version;
             if link.news.fetch(version, now) {
                 self.peers.fetch(&peer, now);
-                send(out, connection, &Frame::Fetch(version, true));
+                send(out, connection, &Frame::Fetch(version, wants_statements));
+                self.is_astray = false;
             }
             for (seat, office) in &self.offices {
                 if let Some(statement) = &office.statement {
@@ -116,6 +112,7 @@ impl Host {
             return None;
         }
         let dialled = self.dialled.remove(peer)?;
+        self.is_astray = true;
         if self.unreached.len() < WAITING_MAX {
             self.unreached.insert(*peer);
         }

@@ -26,19 +26,23 @@ use crate::time::{Span, Steady};
 
 use super::{Caller, Requester};
 
-/// How often a member is asked which head its witnesses cosigned.
-const PROVE_EVERY: Span = Span::from_s(15);
+/// How soon a member is asked which head its witnesses cosigned; each time in vain it is waited twice as long.
+const PROVE_FIRST: Span = Span::from_s(15);
+/// See [`PROVE_FIRST`].
+const PROVE_LAST_MS: u64 = 600_000;
 /// How soon receipts are submitted again to a member that did not take them.
 const RESUBMIT_AGAIN: Span = Span::from_s(60);
 /// How often an overdue head is alarmed.
 const ALARM_EVERY: Span = Span::from_h(1);
 
 /// Heads of others that no quorum cosigned yet, and receipts on their way back.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OverTime {
     heads: BTreeMap<(PartyId, u32, u64), Unwitnessed>,
     proofs: BTreeMap<ExchangeId, (PartyId, Vec<u64>)>,
     prove: Option<Steady>,
+    /// How long to wait before asking for proofs again.
+    patience: Span,
     alarmed: Option<Steady>,
     epochs: BTreeMap<PartyId, u32>,
     returns: BTreeMap<PartyId, Return>,
@@ -54,6 +58,21 @@ struct Return {
     left: VecDeque<(u32, u64)>,
     again: Steady,
     exchange: Option<ExchangeId>,
+}
+
+impl Default for OverTime {
+    fn default() -> Self {
+        Self {
+            heads: BTreeMap::new(),
+            proofs: BTreeMap::new(),
+            prove: None,
+            patience: PROVE_FIRST,
+            alarmed: None,
+            epochs: BTreeMap::new(),
+            returns: BTreeMap::new(),
+            news: None,
+        }
+    }
 }
 
 impl OverTime {
@@ -109,7 +128,8 @@ impl Requester {
         let row = Unwitnessed { party, origin: head.origin.clone(), size: head.size, root: head.root, since: now.wall };
         batch.put(receipts::unwitnessed_key(batch, &head.origin, head.size), Some(crate::cbor::encode(&row)))?;
         self.over_time.heads.insert(place, row);
-        self.over_time.prove.get_or_insert(now.steady.plus(PROVE_EVERY));
+        let next = now.steady.plus(self.over_time.patience);
+        self.over_time.prove.get_or_insert(next);
         Ok(())
     }
 
@@ -146,7 +166,12 @@ impl Requester {
         let now = batch.now();
         self.over_time.proofs.clear();
         self.forgive(gate, batch)?;
-        self.over_time.prove = (!self.over_time.heads.is_empty()).then(|| now.steady.plus(PROVE_EVERY));
+        if self.over_time.heads.is_empty() {
+            (self.over_time.prove, self.over_time.patience) = (None, PROVE_FIRST);
+            return Ok(());
+        }
+        self.over_time.prove = Some(now.steady.plus(self.over_time.patience));
+        self.over_time.patience = Span::from_ms(self.over_time.patience.ms().saturating_mul(2).min(PROVE_LAST_MS));
         let mut wanted: BTreeMap<PartyId, Vec<u64>> = BTreeMap::new();
         for (party, epoch, size) in self.over_time.heads.keys() {
             let is_open = gate.roster().member(party).is_some_and(|member| gate.origin(member).epoch() == *epoch);
@@ -212,6 +237,7 @@ impl Requester {
             }
         }
         if any {
+            self.over_time.patience = PROVE_FIRST;
             batch.put(receipts::cosigned_head_key(batch, &party), Some(note.to_vec()))?;
         }
         // More are left than one frame asks for: go on soon.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use protocol::machine::{Ending, Failure};
+use protocol::machine::Failure;
 
 use super::{Stage, shows};
-use crate::guarantee::{self, Asked, Kept};
+use crate::guarantee::{self, Asked, End, Kept};
 use crate::oracle::Expected;
 use crate::played::{Course, Played};
 use crate::scenario::{Goal, Scenario};
@@ -89,14 +89,14 @@ impl Stage {
             Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),
             Expected::Shown { .. } => None,
         });
-        let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.ending {
-            Some(Ending::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
-            Some(Ending::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
-            Some(Ending::Failed(Failure::NoHome)) => Some(Goal::NoHome),
-            Some(Ending::Failed(Failure::NotAdmitted(_))) => Some(Goal::NotAdmitted),
-            Some(Ending::Failed(Failure::NotBelieved(_))) => Some(Goal::NotBelieved),
-            Some(Ending::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
-            Some(Ending::Failed(_)) | None => None,
+        let failures = self.evidence.asked.iter().filter_map(|asked| match &asked.end {
+            Some(End::Failed(Failure::Unreachable(_))) => Some(Goal::Unreached),
+            Some(End::Failed(Failure::NotReady(_))) => Some(Goal::PutOff),
+            Some(End::Failed(Failure::NoHome)) => Some(Goal::NoHome),
+            Some(End::Failed(Failure::NotAdmitted(_))) => Some(Goal::NotAdmitted),
+            Some(End::Failed(Failure::NotBelieved(_))) => Some(Goal::NotBelieved),
+            Some(End::Answered(_)) => asked.decision().is_none().then_some(Goal::PutOff),
+            Some(End::Failed(_)) | None => None,
         });
         injected.chain(outcomes).chain(failures).collect()
     }

@@ -106,7 +106,7 @@ impl Stage {
             }
             Ill::DiskFull => {
                 self.world.make_room(party);
-                if !self.world.parties().contains(party) {
+                if !self.world.runs(party) {
                     self.start_again(party);
                 }
             }
@@ -176,8 +176,8 @@ impl Stage {
         let Some(epoch) = self.world.stands(party).map(|head| head.origin.epoch()) else { return };
         let ledger = Ledger { begins: self.world.epoch_begins(party), leaves: self.world.leaves(party) };
         self.evidence.ledgers.insert((party.clone(), epoch), ledger);
-        for asker in self.society.plan.parties().filter(|_asker| epoch == epoch::FIRST) {
-            let decided = self.world.answered(party, asker).into_iter();
+        for asker in self.askers(party).into_iter().filter(|_asker| epoch == epoch::FIRST) {
+            let decided = self.world.answered(party, &asker).into_iter();
             let decided = decided.map(|(request, leaf)| Decided {
                 responder: party.clone(),
                 asker: asker.clone(),
@@ -185,6 +185,15 @@ impl Stage {
                 leaf,
             });
             self.evidence.decided.extend(decided);
+        }
+    }
+
+    /// Whoever may have asked a host: in a nation, where nobody means harm, whoever dialled it.
+    fn askers(&self, party: &PartyId) -> Vec<PartyId> {
+        if self.society.plan.is_nation {
+            self.world.dialled(party).chain([party]).cloned().collect()
+        } else {
+            self.society.plan.parties().cloned().collect()
         }
     }
 
@@ -216,7 +225,7 @@ impl Stage {
         self.world.doom(victim, below(&mut self.dice, WRITES_MAX));
         for _step in 0..FALL_STEPS {
             self.world.pass(FALL_STEP);
-            if !self.world.parties().contains(victim) {
+            if !self.world.runs(victim) {
                 break;
             }
         }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::batch::Batch;
+use protocol::code::service::ServiceKind;
 use protocol::disk::Disk;
-use protocol::host::{Host, Input, Office};
+use protocol::gate::Gate;
+use protocol::host::{Host, Input, Office, heard};
 use protocol::id::party::PartyId;
 use protocol::primitives::Secret;
 use protocol::store::staged::Staged;
@@ -22,7 +24,7 @@ use crate::seed;
 /// What became of an attempt to start a host from files in which somebody changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Edited {
-    /// It does not start: the change was found.
+    /// It does not start, or does not read what was changed: the change was found.
     Found,
     /// It starts with every leaf and the same head.
     Harmless,
@@ -41,7 +43,7 @@ pub struct Image {
 pub(super) struct Asleep {
     pub(super) disk: FalseDisk,
     pub(super) index: FalseIndex,
-    pub(super) services: Vec<protocol::code::service::ServiceKind>,
+    pub(super) services: Vec<ServiceKind>,
     pub(super) issued: Timestamp,
 }
 
@@ -60,7 +62,9 @@ impl World {
         };
         // Not the signature: the roster may name another log key by now than the running host has heard of.
         let head = |store: &Store| store.head(SEAT).map(|head| (head.size, head.root));
-        let is_same = head(&store) == head(&place.store) && self.leaves_of(&store) == self.leaves(party);
+        // What a book covers is not read again at the start: damage there is found when it is.
+        let Some(leaves) = self.readable_leaves(&store) else { return Some(Edited::Found) };
+        let is_same = head(&store) == head(&place.store) && leaves == self.leaves(party);
         Some(if is_same { Edited::Harmless } else { Edited::Believed })
     }
 
@@ -75,6 +79,7 @@ impl World {
             act(&mut batch);
         }
         let committed = place.store.commit(staged);
+        self.moved.insert(party.clone());
         assert!(committed.is_ok(), "the store of {party} failed: {:?}", committed.err());
     }
 
@@ -257,7 +262,7 @@ impl World {
     pub(super) fn start(
         &mut self,
         party: &PartyId,
-        services: Vec<protocol::code::service::ServiceKind>,
+        services: Vec<ServiceKind>,
         issued: Timestamp,
         disk: FalseDisk,
         index: FalseIndex,
@@ -265,24 +270,51 @@ impl World {
         let now = self.now();
         // What is still valid is in use again after a restart: a request names its credential.
         let issued = if now.wall.since(issued) < protocol::limits::CREDENTIAL_LIFE { issued } else { now.wall };
-        let (mut office, mut store) = self.open(party, &services, issued, &disk, &index)?;
-        let Some(gate) = self.founding.gate() else { return Ok(()) };
-        let mut dice = seed::stream(self.founding.seed(), &format!("{party} resume {}", self.order));
-        let mut staged = Staged::new();
-        office.requester.resume(&gate, &mut Batch::new(now, SEAT, &store, &mut staged, &mut dice)?)?;
-        store.commit(staged)?;
-        let mut host = Host::new(gate, Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
-        if let Some(peer) = self.founding.keys(party).and_then(|keys| keys.transport.first()) {
-            self.by_peer.insert(*peer, party.clone());
-        }
+        let Some(gate) = self.founding.gate().map(Arc::new) else { return Ok(()) };
+        self.run_on(party, Asleep { disk, index, services, issued }, &gate)?;
+        let Some(place) = self.hosts.get_mut(party) else { return Ok(()) };
+        place.host.keep_gate();
         let mut dice = seed::stream(self.founding.seed(), &format!("{party} start {}", self.order));
-        let notices = protocol::host::heard::remembered_notices(SEAT, &store, now, &mut dice)?;
-        host.recall(protocol::host::heard::remembered_credentials(SEAT, &store, now, &mut dice)?, now.wall);
-        self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
-        self.note_deadline(party);
+        let notices = heard::remembered_notices(SEAT, &place.store, now, &mut dice)?;
+        place.host.recall(heard::remembered_credentials(SEAT, &place.store, now, &mut dice)?, now.wall);
         for notice in notices {
             self.push(0, party, Input::Notice(notice));
         }
+        Ok(())
+    }
+
+    /// A host starts for the first time and knows what the gate knows. Of a nation it keeps none of that.
+    pub(super) fn begin(
+        &mut self,
+        party: &PartyId,
+        services: Vec<ServiceKind>,
+        gate: &Arc<Gate>,
+    ) -> Result<(), StoreError> {
+        let (disk, index) = (FalseDisk::new(DISK_BYTES), FalseIndex::new());
+        self.run_on(party, Asleep { disk, index, services, issued: self.wall() }, gate)?;
+        if self.common.is_none()
+            && let Some(place) = self.hosts.get_mut(party)
+        {
+            place.host.keep_gate();
+        }
+        Ok(())
+    }
+
+    fn run_on(&mut self, party: &PartyId, files: Asleep, gate: &Arc<Gate>) -> Result<(), StoreError> {
+        let now = self.now();
+        let Asleep { disk, index, services, issued } = files;
+        let (mut office, mut store) = self.open(party, &services, issued, &disk, &index)?;
+        let mut dice = seed::stream(self.founding.seed(), &format!("{party} resume {}", self.order));
+        let mut staged = Staged::new();
+        office.requester.resume(gate, &mut Batch::new(now, SEAT, &store, &mut staged, &mut dice)?)?;
+        store.commit(staged)?;
+        let host = Host::new(Arc::clone(gate), Arc::clone(&self.primitives), BTreeMap::from([(SEAT, office)]));
+        if let Some(peer) = self.founding.keys(party).and_then(|keys| keys.transport.first()) {
+            self.by_peer.insert(*peer, party.clone());
+        }
+        self.hosts.insert(party.clone(), Place { host, store, disk, index, services, issued });
+        self.moved.insert(party.clone());
+        self.note_deadline(party);
         Ok(())
     }
 
@@ -290,7 +322,7 @@ impl World {
     pub(super) fn open(
         &self,
         party: &PartyId,
-        services: &[protocol::code::service::ServiceKind],
+        services: &[ServiceKind],
         issued: Timestamp,
         disk: &FalseDisk,
         index: &FalseIndex,

@@ -50,7 +50,7 @@ impl World {
 
     /// The leaves of a host's open epoch.
     pub fn leaves(&self, party: &PartyId) -> Vec<Leaf> {
-        self.hosts.get(party).map(|place| self.leaves_of(&place.store)).unwrap_or_default()
+        self.hosts.get(party).and_then(|place| self.readable_leaves(&place.store)).unwrap_or_default()
     }
 
     /// How many leaves a host wrote in all epochs before the open one.
@@ -58,10 +58,11 @@ impl World {
         self.look(party, |batch| batch.epoch_begins())
     }
 
-    pub(super) fn leaves_of(&self, store: &Store) -> Vec<Leaf> {
+    /// The leaves of the open epoch on a disk; none if one of them cannot be read.
+    pub(super) fn readable_leaves(&self, store: &Store) -> Option<Vec<Leaf>> {
         self.see(store, |batch| {
             let leaves = batch.epoch_begins()..batch.ledger_size();
-            leaves.filter_map(|leaf| batch.leaf(leaf).ok()).map(|(leaf, _place)| leaf).collect()
+            leaves.map(|leaf| batch.leaf(leaf).ok().map(|(leaf, _place)| leaf)).collect()
         })
     }
 

@@ -34,6 +34,11 @@ impl World {
         self.partings = partings;
     }
 
+    /// Whoever ever dialled a host.
+    pub fn dialled(&self, party: &PartyId) -> impl Iterator<Item = &PartyId> {
+        self.dialled.get(party).into_iter().flatten()
+    }
+
     /// Frames so far that were lost as one host could not reach the other.
     pub const fn cut_off(&self) -> u64 {
         self.cut_off
@@ -93,6 +98,7 @@ impl World {
         let wire = self.next_wire;
         self.next_wire = wire.saturating_add(1);
         self.wires.insert(wire, (from.clone(), to.clone()));
+        self.dialled.entry(to.clone()).or_default().insert(from.clone());
         let after = after_ms.saturating_add(WIRE_MS);
         self.push(after, &to, Input::Opened { connection: wire, peer: own, outbound: false });
         self.push(after, from, Input::Opened { connection: wire, peer, outbound: true });
