@@ -4,23 +4,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::cbor;
-use protocol::code::care_level::CareLevel;
-use protocol::code::field_group::FieldGroups;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
-use protocol::code::service::ServiceKind;
 use protocol::date::Date;
 use protocol::message::{Access, Body, Outcome};
-use protocol::record::disclosure::{Content, Shown};
-use protocol::record::form::{Field, FieldType};
-use protocol::record::forms;
-use protocol::record::value::{Fields, Value as Held};
-use protocol::record::version::Status;
+use protocol::record::disclosure::Content;
 use serde_json::{Value, json};
 
 use crate::line::Line;
 use crate::message::{Code, Report, Trouble, moment};
+use crate::telling::Lines;
 
 /// What is asked, as typed.
 #[derive(Clone, Debug)]
@@ -112,7 +106,7 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
     }
     let body = text("/receipt/body").and_then(|body| STANDARD.decode(body).ok());
     let body: Body = body.and_then(|body| cbor::decode(&body).ok()).ok_or_else(|| malformed("/receipt/body"))?;
-    let mut lines = Lines(Vec::new());
+    let mut lines = Lines::default();
     match &body.outcome {
         Outcome::Refused(told) => lines.add(0, &format!("結果: 拒否 ({})", told.as_str())),
         Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 答え"),
@@ -139,104 +133,7 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
     } else if let Some(leaf) = number("/receipt/leaf") {
         lines.add(0, &format!("受領証: {} の台帳の {leaf} 番", body.responder));
     }
-    Ok(lines.0.join("\n"))
-}
-
-/// Lines, each indented by its depth.
-struct Lines(Vec<String>);
-
-impl Lines {
-    fn add(&mut self, depth: usize, text: &str) {
-        self.0.push(format!("{}{text}", "  ".repeat(depth)));
-    }
-
-    fn add_content(&mut self, content: &Content) {
-        let day = content.as_of().valid_on.to_japanese();
-        self.add(0, "");
-        self.add(0, &format!("■ {} ({day}に有効なもの {} 件)", content.kind().japanese(), content.versions().len()));
-        for version in content.versions() {
-            self.add_version(content, version);
-        }
-    }
-
-    fn add_version(&mut self, content: &Content, version: &Shown) {
-        let until = version.valid_to.map_or_else(|| "(終わりなし)".to_owned(), Date::to_japanese);
-        let author = version.author.as_ref().map_or_else(|| "(伏せています)".to_owned(), ToString::to_string);
-        self.add(1, &format!("● {}〜{until}", version.valid_from.to_japanese()));
-        let status = status(version.status);
-        self.add(2, &format!("第 {} 版({status})、{author} が {} に記録", version.number, moment(version.recorded_at)));
-        let fields = forms::form(content.kind()).fields;
-        self.add_fields(2, fields, version.record.fields(), content.shown());
-    }
-
-    fn add_fields(&mut self, depth: usize, form: &'static [Field], held: &Fields, shown: FieldGroups) {
-        for field in form {
-            if !shown.contains(field.group) {
-                self.add(depth, &format!("{}: (伏せています — {})", field.japanese, field.group.japanese()));
-                continue;
-            }
-            match held.value(field.name) {
-                None => {}
-                Some(Held::List(items)) => {
-                    for (number, item) in (1_usize..).zip(items) {
-                        self.add(depth, &format!("{} {number}:", field.japanese));
-                        self.add_fields(depth.saturating_add(1), field.inner(), item, shown);
-                    }
-                }
-                Some(Held::Group(inner)) => {
-                    self.add(depth, &format!("{}:", field.japanese));
-                    self.add_fields(depth.saturating_add(1), field.inner(), inner, shown);
-                }
-                Some(plain) => {
-                    let text = plain_text(&field.what, plain);
-                    // A text of several lines stays under its label.
-                    let text = text.replace('\n', &format!("\n{}", "  ".repeat(depth.saturating_add(1))));
-                    self.add(depth, &format!("{}: {text}", field.japanese));
-                }
-            }
-        }
-        for (name, value) in held.iter() {
-            if let Held::Foreign(text) = value {
-                self.add(depth, &format!("{name}: {text}"));
-            }
-        }
-    }
-}
-
-fn plain_text(what: &FieldType, held: &Held) -> String {
-    match held {
-        Held::Text(text) => word(what, text),
-        Held::Integer(tenths) if matches!(what, FieldType::Tenths { .. }) => format!("{}.{}", tenths / 10, tenths % 10),
-        Held::Integer(number) => number.to_string(),
-        Held::Flag(flag) => if *flag { "はい" } else { "いいえ" }.to_owned(),
-        Held::Date(day) => day.to_japanese(),
-        Held::Month(month) => {
-            let day = month.first_day().to_japanese();
-            day.strip_suffix("1日").map_or_else(|| day.clone(), str::to_owned)
-        }
-        Held::Codes(codes) => codes.iter().map(|code| word(what, code)).collect::<Vec<_>>().join("、"),
-        Held::Foreign(text) => text.clone(),
-        // Told with their own lines.
-        Held::List(_) | Held::Group(_) => String::new(),
-    }
-}
-
-/// What a code means, with the code where the meaning alone could be mistaken.
-fn word(what: &FieldType, text: &str) -> String {
-    let named = match what {
-        FieldType::Code(set) | FieldType::Codes(set) => set.japanese(text),
-        FieldType::CareLevel => CareLevel::parse(text).map(CareLevel::japanese),
-        FieldType::ServiceKind => ServiceKind::parse(text).map(ServiceKind::japanese),
-        FieldType::TimeOfDay if text == "9999" => Some("(記載なし)"),
-        FieldType::TimeOfDay => {
-            return text.split_at_checked(2).map_or_else(|| text.to_owned(), |(h, m)| format!("{h}時{m}分"));
-        }
-        FieldType::PostalCode => {
-            return text.split_at_checked(3).map_or_else(|| text.to_owned(), |(a, b)| format!("〒{a}-{b}"));
-        }
-        _ => None,
-    };
-    named.map_or_else(|| text.to_owned(), str::to_owned)
+    Ok(lines.text())
 }
 
 fn look_text(look: &Access) -> String {
@@ -254,47 +151,9 @@ fn look_text(look: &Access) -> String {
     )
 }
 
-const fn status(status: Status) -> &'static str {
-    match status {
-        Status::Draft => "作成中",
-        Status::Final => "確定",
-        Status::Amended => "訂正",
-        Status::Cancelled => "取消",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::code::field_group::FieldGroup;
-    use protocol::record::Record;
-
-    fn lines(kind: RecordKind, shown: FieldGroups) -> String {
-        let form = forms::form(kind);
-        let record = Record::from_json(kind, form.example).unwrap().mask(shown);
-        let mut lines = Lines(Vec::new());
-        lines.add_fields(0, form.fields, record.fields(), shown);
-        lines.0.join("\n")
-    }
-
-    #[test]
-    fn every_field_of_every_kind_is_told_by_its_japanese_name() {
-        for kind in RecordKind::ALL {
-            let text = lines(kind, FieldGroups::ALL);
-            let record = Record::from_json(kind, forms::form(kind).example).unwrap();
-            for field in forms::form(kind).fields.iter().filter(|field| record.fields().value(field.name).is_some()) {
-                assert!(text.contains(field.japanese), "{kind:?} {}", field.name);
-            }
-            assert!(!text.contains("伏せて"), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_masked_is_said_and_not_shown() {
-        let shown: FieldGroups = FieldGroup::ALL.into_iter().filter(|group| *group != FieldGroup::Contact).collect();
-        let text = lines(RecordKind::InsuranceCard, shown);
-        assert!(text.contains("(伏せています — 連絡先)"), "{text}");
-    }
 
     #[test]
     fn a_wrong_word_is_answered_with_those_that_are_taken() {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use node::clock::Clock;
 use node::dice::OsDice;
+use protocol::date::Date;
 use protocol::id::party::PartyKind;
 use protocol::time::Span;
 use simulations::scenario::Scenario;
@@ -17,9 +18,10 @@ use tools::ledger::{self, Rosters};
 use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
+use tools::population::{self, Wanted};
 use tools::rotation::{self, Owner, Step, Turned};
 use tools::sweep::{self, Sweep};
-use tools::{authority, credential, dossier, member, network, simulate};
+use tools::{authority, credential, dossier, member, network, record, simulate};
 
 /// 繋(つなぎ)— 介護情報の連邦型基盤
 #[derive(Parser)]
@@ -78,9 +80,65 @@ enum Verb {
     /// 計測する
     #[command(subcommand)]
     Bench(BenchVerb),
+    /// 記録の種類・検査・表示・様式(ソフトウェアを作る方向け)
+    #[command(subcommand)]
+    Record(RecordVerb),
+    /// 架空の人の記録を、取込の形 (NDJSON) で書き出す。同じ引数なら、どの計算機でも同じ内容
+    Population {
+        /// 保険者番号 (6 桁)。市区町村の番号なら、その住民になる
+        #[arg(long)]
+        insurer: String,
+        /// 被保険者の数。およそ五人に一人が認定を受けている
+        #[arg(long)]
+        persons: u64,
+        /// 種
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// 何日時点の記録か (YYYY-MM-DD)。なければ今日
+        #[arg(long)]
+        today: Option<String>,
+        /// 出力先(まだないフォルダー)
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// 網全体を一つの種で模擬し、保証が破られないかを確かめる(監査者向け)
     #[command(subcommand)]
     Simulate(SimulateVerb),
+}
+
+#[derive(Subcommand)]
+enum RecordVerb {
+    /// 記録の種類を挙げる
+    Kinds,
+    /// ファイルが正しい記録かを調べ、誤りは項目と規則で示す(値は示さない)
+    Validate {
+        /// 記録の種類
+        #[arg(long)]
+        kind: String,
+        /// 記録のファイル (JSON)
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// 記録を様式の言葉で、和暦で示す
+    Show {
+        /// 記録の種類
+        #[arg(long)]
+        kind: String,
+        /// 記録のファイル (JSON)
+        file: PathBuf,
+    },
+    /// 様式の JSON Schema を示す
+    Schema {
+        /// 記録の種類
+        #[arg(long)]
+        kind: String,
+    },
+    /// すべての様式の JSON Schema と一覧の頁を書き出す
+    Publish {
+        /// 出力先
+        #[arg(long)]
+        out: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -623,6 +681,24 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
         Verb::Ledger(verb) => run_ledger(verb),
         Verb::Doctor { config } => Ok(tools::doctor::examine(&config, now)),
         Verb::Simulate(verb) => run_simulate(verb),
+        Verb::Record(verb) => match verb {
+            RecordVerb::Kinds => Ok(record::kinds()),
+            RecordVerb::Validate { kind, files } => record::validate(&kind, &files),
+            RecordVerb::Show { kind, file } => record::show(&kind, &file),
+            RecordVerb::Schema { kind } => record::schema(&kind),
+            RecordVerb::Publish { out } => record::publish(&out),
+        },
+        Verb::Population { insurer, persons, seed, today, out } => {
+            let today = match today {
+                Some(today) => plan::date(&today)?,
+                None => Date::from_timestamp_japan(now),
+            };
+            let bar = indicatif::ProgressBar::new(persons);
+            let wanted = Wanted { insurer, persons, seed, today, out };
+            let report = population::write(&wanted, &mut || bar.inc(1));
+            bar.finish_and_clear();
+            report
+        }
         Verb::Run { .. } | Verb::Demo { .. } | Verb::Bench(_) => unreachable!("taken before"),
     }
 }
@@ -751,7 +827,7 @@ fn measure(verb: BenchVerb) -> ExitCode {
             (seconds, concurrency, rate, suite, fresh_kem, persons, baseline)
         }
         BenchVerb::BaselineServer { folder, persons, today } => {
-            let Some(today) = protocol::date::Date::parse(&today) else { return failed("--today") };
+            let Some(today) = Date::parse(&today) else { return failed("--today") };
             return match tools::bench::baseline::server::run(&folder, persons, today) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(what) => failed(&what),
