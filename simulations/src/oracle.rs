@@ -108,8 +108,11 @@ fn may_read(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) ->
         }
         RecordKind::InsuranceCard => plans || serves || writes_opinion && truth.consents && asking == Asking::Doctor,
         RecordKind::BurdenRatioCard => plans || serves,
-        RecordKind::CarePlan => plans || serves || writes_opinion && asking == Asking::Doctor,
+        RecordKind::CarePlan | RecordKind::LifeAssessment | RecordKind::ServiceUsePlan => {
+            plans || serves || writes_opinion && asking == Asking::Doctor
+        }
         // The server of these worlds sells no equipment.
         RecordKind::EquipmentBalance => plans,
+        RecordKind::CertificationApplication => false,
     }
 }

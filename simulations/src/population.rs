@@ -5,6 +5,7 @@
 //! No person here is real: the towns, postal codes and telephones do not exist, names are drawn from
 //! lists.
 
+mod assessment;
 mod cards;
 mod certification;
 mod course;
@@ -19,6 +20,7 @@ mod plan;
 mod records;
 mod setting;
 mod survey;
+mod use_plan;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

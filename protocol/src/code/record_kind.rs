@@ -30,11 +30,20 @@ pub enum RecordKind {
     /// What is left for housing and equipment (住宅改修・福祉用具の残額).
     #[n(7)]
     EquipmentBalance,
+    /// What a care office assessed for the scientific care information system (科学的介護情報).
+    #[n(8)]
+    LifeAssessment,
+    /// The services of one month, day by day, and what they come to (サービス利用票・別表).
+    #[n(9)]
+    ServiceUsePlan,
+    /// The application for a certification as it was taken in (要介護認定申請書).
+    #[n(10)]
+    CertificationApplication,
 }
 
 impl RecordKind {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::InsuranceCard,
         Self::BurdenRatioCard,
         Self::CertificationResult,
@@ -43,6 +52,9 @@ impl RecordKind {
         Self::DoctorsOpinion,
         Self::CarePlan,
         Self::EquipmentBalance,
+        Self::LifeAssessment,
+        Self::ServiceUsePlan,
+        Self::CertificationApplication,
     ];
 
     /// Its word on the wire and in files.
@@ -56,6 +68,9 @@ impl RecordKind {
             Self::DoctorsOpinion => "doctors-opinion",
             Self::CarePlan => "care-plan",
             Self::EquipmentBalance => "equipment-balance",
+            Self::LifeAssessment => "life-assessment",
+            Self::ServiceUsePlan => "service-use-plan",
+            Self::CertificationApplication => "certification-application",
         }
     }
 
@@ -75,6 +90,9 @@ impl RecordKind {
             Self::DoctorsOpinion => "主治医意見書",
             Self::CarePlan => "ケアプラン",
             Self::EquipmentBalance => "住宅改修・福祉用具購入の残額",
+            Self::LifeAssessment => "科学的介護情報",
+            Self::ServiceUsePlan => "サービス利用票・別表",
+            Self::CertificationApplication => "要介護認定申請書",
         }
     }
 }
@@ -104,7 +122,7 @@ mod tests {
             RecordKind::ALL.map(RecordKind::japanese).into_iter().collect::<BTreeSet<_>>().len(),
             RecordKind::ALL.len()
         );
-        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&8_u8)), Err(cbor::Malformed));
+        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&11_u8)), Err(cbor::Malformed));
     }
 
     proptest! {

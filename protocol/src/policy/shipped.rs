@@ -5,7 +5,7 @@
 pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
 
 /// The policy files with their names.
-pub(super) const SOURCES: [(&str, &str); 9] = [
+pub(super) const SOURCES: [(&str, &str); 11] = [
     ("common", include_str!("../../policy/common.cedar")),
     ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
     ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
@@ -15,4 +15,6 @@ pub(super) const SOURCES: [(&str, &str); 9] = [
     ("doctors_opinion", include_str!("../../policy/doctors_opinion.cedar")),
     ("care_plan", include_str!("../../policy/care_plan.cedar")),
     ("equipment_balance", include_str!("../../policy/equipment_balance.cedar")),
+    ("life_assessment", include_str!("../../policy/life_assessment.cedar")),
+    ("service_use_plan", include_str!("../../policy/service_use_plan.cedar")),
 ];

@@ -3,12 +3,15 @@
 
 pub mod burden_ratio_card;
 pub mod care_plan;
+pub mod certification_application;
 pub mod certification_progress;
 pub mod certification_result;
 pub mod certification_survey;
 pub mod doctors_opinion;
 pub mod equipment_balance;
 pub mod insurance_card;
+pub mod life_assessment;
+pub mod service_use_plan;
 pub mod sets;
 
 use crate::record::form::FieldType;

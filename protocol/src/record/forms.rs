@@ -15,6 +15,9 @@ pub const fn form(kind: RecordKind) -> &'static Form {
         RecordKind::DoctorsOpinion => &care::doctors_opinion::FORM,
         RecordKind::CarePlan => &care::care_plan::FORM,
         RecordKind::EquipmentBalance => &care::equipment_balance::FORM,
+        RecordKind::LifeAssessment => &care::life_assessment::FORM,
+        RecordKind::ServiceUsePlan => &care::service_use_plan::FORM,
+        RecordKind::CertificationApplication => &care::certification_application::FORM,
     }
 }
 

@@ -96,7 +96,7 @@ fn holder(person: &Invented) -> Object {
 }
 
 /// The limit of a month (区分支給限度基準額) since 2019-10.
-const fn limit_units(level: CareLevel) -> u32 {
+pub(super) const fn limit_units(level: CareLevel) -> u32 {
     match level {
         CareLevel::Support1 => 5_032,
         CareLevel::Support2 => 10_531,

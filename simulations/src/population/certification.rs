@@ -1,7 +1,7 @@
 //! How an invented person's certification went and what it came to (認定申請の進捗, 要介護認定結果).
 
 use super::Invented;
-use super::course::Episode;
+use super::course::{Application, Episode};
 use super::dice::Dice;
 use super::json::Object;
 use super::life::Care;
@@ -57,15 +57,59 @@ pub(super) fn progress(episode: &Episode, step: &str, day: Date) -> Object {
         .date("valid_to", episode.to)
 }
 
+/// The application; none of a person without a doctor, or of one before whose time nothing is told.
+pub(super) fn application(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<Object> {
+    let (identity, hospital) = (&person.identity, person.life.hospital.as_ref()?);
+    let is_new = episode.application == Application::New;
+    if episode.applied >= person.setting.today || !is_new && episode.previous.is_none() {
+        return None;
+    }
+    let agent = if person.life.planner.is_some() { dice.word(&["1", "2", "4", "4"]) } else { dice.word(&["1", "2"]) };
+    let mut application = Object::new()
+        .text("insurer_number", &person.setting.insurer.to_string())
+        .text("insured_number", identity.insured.expose())
+        .date("applied_on", episode.applied)
+        .text("application_at_receipt", episode.application.code())
+        .text("insured_class", class(person, episode))
+        .text("name", &identity.name)
+        .text("name_kana", &identity.kana)
+        .date("birth_date", identity.birth)
+        .text("sex", identity.sex())
+        .text("postal_code", &identity.postal_code)
+        .text("address", &identity.address)
+        .text("phone", &identity.phone)
+        .text("agent", agent)
+        .object("doctor", Object::new().text("hospital_code", hospital.number()).date("last_seen_on", episode.applied))
+        .flag("agrees_to_share", !person.life.consents.is_empty());
+    if let (Some(office), "4") = (&person.life.planner, agent) {
+        application = application.text("agent_number", office.number());
+    }
+    if class(person, episode) == "2" {
+        let second = Object::new().text("medical_insurer", "架空健康保険組合").text("specific_disease", "10");
+        application = application.object("second_class", second);
+    }
+    if let Some((level, from, to)) = episode.previous {
+        application =
+            application.text("previous_level", level.as_str()).date("previous_from", from).date("previous_to", to);
+    }
+    let is_change = episode.application == Application::Change;
+    Some(application.some_text("change_reason", is_change.then_some("歩くことが難しくなり、手助けが増えた。")))
+}
+
+/// Whose insurance it is (被保険者区分).
+fn class(person: &Invented, episode: &Episode) -> &'static str {
+    let age = person.identity.birth.age_on(episode.applied).unwrap_or_default();
+    match (age >= 65, person.identity.insured.is_assistance_only()) {
+        (true, _) => "1",
+        (false, true) => "8",
+        (false, false) => "2",
+    }
+}
+
 /// The content of the result.
 pub(super) fn result(person: &Invented, episode: &Episode, state: &State, dice: &mut Dice) -> Object {
     let identity = &person.identity;
     let age = identity.birth.age_on(episode.applied).unwrap_or_default();
-    let class = match (age >= 65, identity.insured.is_assistance_only()) {
-        (true, _) => "1",
-        (false, true) => "8",
-        (false, false) => "2",
-    };
     let disease = dice.word(&["05", "09", "10", "10", "10", "11", "13", "16"]);
     let mut result = Object::new()
         .text("insurer_number", &person.setting.insurer.to_string())
@@ -73,7 +117,7 @@ pub(super) fn result(person: &Invented, episode: &Episode, state: &State, dice: 
         .date("application_date", episode.applied)
         .text("application_by_law", episode.application.code())
         .text("application_at_receipt", episode.application.code())
-        .text("insured_class", class)
+        .text("insured_class", class(person, episode))
         .text("agent", dice.word(&["1", "2", "2", "2", "4", "4"]))
         .date("birth_date", identity.birth)
         .number("age", age)

@@ -4,7 +4,7 @@
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
-use super::{Invented, InventedRecord, cards, certification, equipment, opinion, plan, survey};
+use super::{Invented, InventedRecord, assessment, cards, certification, equipment, opinion, plan, survey, use_plan};
 use protocol::code::care_level::CareLevel;
 use protocol::code::record_kind::RecordKind;
 use protocol::date::Date;
@@ -50,9 +50,11 @@ pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     }
     if let Some(pending) = &person.course.pending {
         progress(person, pending, true, &mut sheaf);
+        apply(person, pending, &mut sheaf);
     }
     share_of_cost(person, latest, &mut sheaf);
     balance(person, &mut sheaf);
+    care(person, latest, &mut sheaf);
     sheaf.written
 }
 
@@ -109,6 +111,7 @@ fn certify(person: &Invented, episode: &Episode, follows: bool, sheaf: &mut Shea
     let end = Some(if follows { episode.held_to } else { episode.to });
     let during = |from: Date| Times { from, to: end.map(|end| end.max(from)), recorded: from };
     progress(person, episode, !follows, sheaf);
+    apply(person, episode, sheaf);
     let content = survey::content(person, episode, &state, sheaf.dice);
     sheaf.add(RecordKind::CertificationSurvey, during(episode.surveyed), content);
     if let Some(content) = opinion::content(person, episode, &state, sheaf.dice) {
@@ -130,6 +133,15 @@ fn certify(person: &Invented, episode: &Episode, follows: bool, sheaf: &mut Shea
     }
 }
 
+/// The application itself, as it was taken in.
+fn apply(person: &Invented, episode: &Episode, sheaf: &mut Sheaf<'_>) {
+    if let Some(content) = certification::application(person, episode, sheaf.dice) {
+        let times =
+            Times { from: episode.applied, to: Some(episode.held_to.max(episode.applied)), recorded: episode.applied };
+        sheaf.add(RecordKind::CertificationApplication, times, content);
+    }
+}
+
 /// The last application is told step by step, of those before only how they ended.
 fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sheaf<'_>) {
     let today = person.setting.today;
@@ -142,6 +154,19 @@ fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sh
         let times =
             Times { from: episode.applied, to: if in_steps { None } else { Some(episode.held_to) }, recorded: *day };
         sheaf.add_version(RecordKind::CertificationProgress, (&id, number), times, content);
+    }
+}
+
+/// What the services of the latest certification assessed and do this month.
+fn care(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
+    let state = State::draw(latest.level, sheaf.dice);
+    if let Some((day, content)) = assessment::content(person, latest, &state, sheaf.dice) {
+        sheaf.add(RecordKind::LifeAssessment, Times { from: day, to: None, recorded: day }, content);
+    }
+    if let Some((made, content)) = use_plan::content(person, latest, sheaf.dice) {
+        let month = person.setting.today.calendar_month();
+        let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
+        sheaf.add(RecordKind::ServiceUsePlan, times, content);
     }
 }
 

@@ -20,43 +20,10 @@ pub static FORM: Form = Form {
     example: include_str!("../../../tests/vectors/records/certification-result/good.json"),
 };
 
-static INSURED_CLASS: CodeSet = CodeSet {
-    name: "insured_class",
-    values: &[("1", "第1号"), ("2", "第2号"), ("8", "生活保護"), ("9", "その他")],
-};
-
-static AGENT: CodeSet = CodeSet {
-    name: "agent",
-    values: &[("1", "本人"), ("2", "家族"), ("3", "委任"), ("4", "代行"), ("9", "その他")],
-};
-
 static STABILITY: CodeSet = CodeSet { name: "stability", values: &[("1", "安定"), ("2", "不安定")] };
 
 static PRESUMED_BENEFIT: CodeSet =
     CodeSet { name: "presumed_benefit", values: &[("1", "介護給付"), ("2", "予防給付")] };
-
-static SPECIFIC_DISEASE: CodeSet = CodeSet {
-    name: "specific_disease",
-    values: &[
-        ("01", "筋萎縮性側索硬化症"),
-        ("02", "後縦靭帯骨化症"),
-        ("03", "骨折を伴う骨粗鬆症"),
-        ("04", "多系統萎縮症"),
-        ("05", "初老期における認知症"),
-        ("06", "脊髄小脳変性症"),
-        ("07", "脊柱管狭窄症"),
-        ("08", "早老症"),
-        ("09", "糖尿病性神経障害・腎症・網膜症"),
-        ("10", "脳血管疾患"),
-        ("11", "パーキンソン病関連疾患"),
-        ("12", "閉塞性動脈硬化症"),
-        ("13", "関節リウマチ"),
-        ("14", "慢性閉塞性肺疾患"),
-        ("15", "両膝/股関節の変形性関節症"),
-        ("16", "がん(末期)"),
-        ("99", "以外"),
-    ],
-};
 
 static SITUATION: CodeSet = CodeSet {
     name: "situation",
@@ -87,8 +54,8 @@ static FIELDS: &[Field] = &[
     required("application_by_law", "申請区分(法令)", Code(&sets::APPLICATION_BY_LAW), Card),
     optional("application_at_receipt", "申請区分(申請時)", Code(&sets::APPLICATION_AT_RECEIPT), Card),
     optional("withdrawn", "取下区分", Flag, Card),
-    required("insured_class", "被保険者区分", Code(&INSURED_CLASS), Card),
-    optional("agent", "申請代行区分", Code(&AGENT), Content),
+    required("insured_class", "被保険者区分", Code(&sets::INSURED_CLASS), Card),
+    optional("agent", "申請代行区分", Code(&sets::AGENT), Content),
     required("birth_date", "生年月日", Date, Card),
     optional("age", "年齢", Integer { min: 0, max: 130 }, Card),
     required("sex", "性別", Code(&sets::SEX), Card),
@@ -130,7 +97,7 @@ static FIELDS: &[Field] = &[
     required("care_level", "二次判定結果", FieldType::CareLevel, Card),
     optional("valid_from", "有効開始", Date, Card),
     optional("valid_to", "有効終了", Date, Card),
-    optional("specific_disease", "特定疾病", Code(&SPECIFIC_DISEASE), Content),
+    optional("specific_disease", "特定疾病", Code(&sets::SPECIFIC_DISEASE), Content),
     optional("level_one_state", "要介護1の状態像", NUMBER, Content),
     optional("service_class", "現在のサービス区分", NUMBER, Content),
     optional("situation", "現在の状況", Code(&SITUATION), Place),

@@ -83,3 +83,39 @@ pub static EATING: CodeSet = CodeSet {
     name: "eating",
     values: &[("1", "自立ないし何とか自分で食べられる"), ("2", "全面介助")],
 };
+
+/// Whose insurance it is (被保険者区分).
+pub static INSURED_CLASS: CodeSet = CodeSet {
+    name: "insured_class",
+    values: &[("1", "第1号"), ("2", "第2号"), ("8", "生活保護"), ("9", "その他")],
+};
+
+/// Who files for the person (申請届出代行区分).
+pub static AGENT: CodeSet = CodeSet {
+    name: "agent",
+    values: &[("1", "本人"), ("2", "家族"), ("3", "委任"), ("4", "代行"), ("9", "その他")],
+};
+
+/// Diseases for which the second class is insured (特定疾病).
+pub static SPECIFIC_DISEASE: CodeSet = CodeSet {
+    name: "specific_disease",
+    values: &[
+        ("01", "筋萎縮性側索硬化症"),
+        ("02", "後縦靭帯骨化症"),
+        ("03", "骨折を伴う骨粗鬆症"),
+        ("04", "多系統萎縮症"),
+        ("05", "初老期における認知症"),
+        ("06", "脊髄小脳変性症"),
+        ("07", "脊柱管狭窄症"),
+        ("08", "早老症"),
+        ("09", "糖尿病性神経障害・腎症・網膜症"),
+        ("10", "脳血管疾患"),
+        ("11", "パーキンソン病関連疾患"),
+        ("12", "閉塞性動脈硬化症"),
+        ("13", "関節リウマチ"),
+        ("14", "慢性閉塞性肺疾患"),
+        ("15", "両膝/股関節の変形性関節症"),
+        ("16", "がん(末期)"),
+        ("99", "以外"),
+    ],
+};

@@ -1,0 +1,74 @@
+//! The services an invented person uses this month (サービス利用票・別表): on which days, and what they come to. Units, costs
+//! and shares add up.
+
+use super::Invented;
+use super::cards::limit_units;
+use super::course::Episode;
+use super::dice::Dice;
+use super::json::Object;
+use super::plan;
+use protocol::date::Date;
+
+/// A unit is worth this many hundredths of a yen here.
+const PRICE: u64 = 1_000;
+/// What the insurance pays of a hundred.
+const PERCENT: u64 = 90;
+
+/// The plan of the month of today, made on the 25th of the month before; none if nobody had planned by then.
+pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Object)> {
+    let planner = person.life.planner.as_ref()?;
+    let first = person.setting.today.calendar_month().first_day();
+    let made = first.previous_day().and_then(|last| Date::new(last.year(), last.month(), 25))?;
+    let is_planned = plan::planned_on(person, episode) <= made && episode.from <= first && first <= episode.to;
+    if person.life.services.is_empty() || !is_planned {
+        return None;
+    }
+    let limit = u64::from(limit_units(episode.level));
+    let (mut entries, mut totals, mut units, mut within, mut own) = (Vec::new(), Vec::new(), 0_u64, 0_u64, 0_u64);
+    for (office, kind) in &person.life.services {
+        let days: Vec<String> = (1..=28_u64).filter(|_day| dice.happens(1, 5)).map(|day| format!("{day:02}")).collect();
+        let days = if days.is_empty() { vec!["01".to_owned()] } else { days };
+        let times = u64::try_from(days.len()).unwrap_or(1);
+        let each = dice.between(220, 780).unsigned_abs();
+        let code = format!("{kind}1111");
+        let used = each.saturating_mul(times);
+        let inside = used.min(limit.saturating_sub(within));
+        let over = used.saturating_sub(inside);
+        let cost = inside.saturating_mul(PRICE) / 100;
+        let benefit = cost.saturating_mul(PERCENT) / 100;
+        let (share, full) = (cost.saturating_sub(benefit), over.saturating_mul(PRICE) / 100);
+        let planned: Vec<&str> = days.iter().map(String::as_str).collect();
+        let service = || {
+            Object::new().text("office_number", office.number()).text("service_kind", kind).text("service_code", &code)
+        };
+        entries.push(service().text("from", "1000").text("to", "1100").texts("planned", &planned));
+        totals.push(
+            service()
+                .number("units_each", each)
+                .number("times", times)
+                .number("units", used)
+                .number("over_units", over)
+                .number("within_units", inside)
+                .number("price_hundredths", PRICE)
+                .number("cost", cost)
+                .number("benefit_percent", PERCENT)
+                .number("benefit", benefit)
+                .number("own_share", share)
+                .number("own_full", full),
+        );
+        (units, within) = (units.saturating_add(used), within.saturating_add(inside));
+        own = own.saturating_add(share).saturating_add(full);
+    }
+    let plan = Object::new()
+        .text("month", &format!("{:04}-{:02}", first.year(), first.month()))
+        .date("made_on", made)
+        .text("care_level", episode.level.as_str())
+        .text("planner_number", planner.number())
+        .number("limit_units", limit)
+        .list("entries", entries)
+        .list("totals", totals)
+        .number("total_units", units)
+        .number("total_within", within)
+        .number("total_own", own);
+    Some((made, plan))
+}
