@@ -211,11 +211,12 @@ impl Asked {
     }
 
     /// The answer, if it decides: whoever is told to come later, by a fault over there or by a clock, was told nothing
-    /// of what may be seen.
+    /// of what may be seen; and a go-between that refuses, as a lying one can, decides nothing of it.
     pub fn decision(&self) -> Option<&Answer> {
         let is_put_off =
             |told: Told| matches!(told, Told::NotFresh | Told::Fault | Told::OverBudget | Told::Unwitnessed);
-        self.answer().filter(|answer| !answer.refused.is_some_and(is_put_off))
+        let is_of_insurer = |answer: &Answer| answer.responder.kind() == PartyKind::Insurer;
+        self.answer().filter(|answer| is_of_insurer(answer) && !answer.refused.is_some_and(is_put_off))
     }
 
     /// What the asker was told, in short.
