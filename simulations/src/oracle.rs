@@ -113,6 +113,7 @@ fn may_read(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) ->
         }
         // The server of these worlds sells no equipment.
         RecordKind::EquipmentBalance => plans,
-        RecordKind::CertificationApplication => false,
+        RecordKind::BenefitManagement => plans,
+        RecordKind::CertificationApplication | RecordKind::RecipientEntry => false,
     }
 }

@@ -64,7 +64,7 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn every_machine_gives_these_bytes() {
     let lines: String = persons(&plan(200)).map(|person| person.line() + "\n").collect();
-    let pinned = "f930391ccd18b44aec5f4028a28771a3afb44b21ab9200d1403a0ba986779045";
+    let pinned = "3f0fd45a052cc4b895e98d6781a9b90109dbfc49ac751c782a5fc0ef143259c7";
     assert_eq!(Digest::of(lines.as_bytes()).to_string(), pinned, "change it only with the generator");
 }
 

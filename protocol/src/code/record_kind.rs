@@ -39,11 +39,17 @@ pub enum RecordKind {
     /// The application for a certification as it was taken in (要介護認定申請書).
     #[n(10)]
     CertificationApplication,
+    /// Which office was to give how many units in a month (給付管理票).
+    #[n(11)]
+    BenefitManagement,
+    /// What the insurer keeps of a recipient of benefits (受給者台帳).
+    #[n(12)]
+    RecipientEntry,
 }
 
 impl RecordKind {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::InsuranceCard,
         Self::BurdenRatioCard,
         Self::CertificationResult,
@@ -55,6 +61,8 @@ impl RecordKind {
         Self::LifeAssessment,
         Self::ServiceUsePlan,
         Self::CertificationApplication,
+        Self::BenefitManagement,
+        Self::RecipientEntry,
     ];
 
     /// Its word on the wire and in files.
@@ -71,6 +79,8 @@ impl RecordKind {
             Self::LifeAssessment => "life-assessment",
             Self::ServiceUsePlan => "service-use-plan",
             Self::CertificationApplication => "certification-application",
+            Self::BenefitManagement => "benefit-management",
+            Self::RecipientEntry => "recipient-entry",
         }
     }
 
@@ -93,6 +103,8 @@ impl RecordKind {
             Self::LifeAssessment => "科学的介護情報",
             Self::ServiceUsePlan => "サービス利用票・別表",
             Self::CertificationApplication => "要介護認定申請書",
+            Self::BenefitManagement => "給付管理票",
+            Self::RecipientEntry => "受給者台帳",
         }
     }
 }
@@ -122,7 +134,7 @@ mod tests {
             RecordKind::ALL.map(RecordKind::japanese).into_iter().collect::<BTreeSet<_>>().len(),
             RecordKind::ALL.len()
         );
-        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&11_u8)), Err(cbor::Malformed));
+        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&13_u8)), Err(cbor::Malformed));
     }
 
     proptest! {

@@ -5,7 +5,7 @@
 pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
 
 /// The policy files with their names.
-pub(super) const SOURCES: [(&str, &str); 11] = [
+pub(super) const SOURCES: [(&str, &str); 12] = [
     ("common", include_str!("../../policy/common.cedar")),
     ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
     ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
@@ -17,4 +17,5 @@ pub(super) const SOURCES: [(&str, &str); 11] = [
     ("equipment_balance", include_str!("../../policy/equipment_balance.cedar")),
     ("life_assessment", include_str!("../../policy/life_assessment.cedar")),
     ("service_use_plan", include_str!("../../policy/service_use_plan.cedar")),
+    ("benefit_management", include_str!("../../policy/benefit_management.cedar")),
 ];

@@ -1,6 +1,7 @@
 //! The kinds of record of long-term care (介護), one file each, as described in the fact sheet of the
 //! domain, and what several of them share.
 
+pub mod benefit_management;
 pub mod burden_ratio_card;
 pub mod care_plan;
 pub mod certification_application;
@@ -11,6 +12,7 @@ pub mod doctors_opinion;
 pub mod equipment_balance;
 pub mod insurance_card;
 pub mod life_assessment;
+pub mod recipient_entry;
 pub mod service_use_plan;
 pub mod sets;
 

@@ -18,6 +18,8 @@ pub const fn form(kind: RecordKind) -> &'static Form {
         RecordKind::LifeAssessment => &care::life_assessment::FORM,
         RecordKind::ServiceUsePlan => &care::service_use_plan::FORM,
         RecordKind::CertificationApplication => &care::certification_application::FORM,
+        RecordKind::BenefitManagement => &care::benefit_management::FORM,
+        RecordKind::RecipientEntry => &care::recipient_entry::FORM,
     }
 }
 

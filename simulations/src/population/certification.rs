@@ -1,6 +1,7 @@
 //! How an invented person's certification went and what it came to (認定申請の進捗, 要介護認定結果).
 
 use super::Invented;
+use super::cards::limit_units;
 use super::course::{Application, Episode};
 use super::dice::Dice;
 use super::json::Object;
@@ -94,6 +95,45 @@ pub(super) fn application(person: &Invented, episode: &Episode, dice: &mut Dice)
     }
     let is_change = episode.application == Application::Change;
     Some(application.some_text("change_reason", is_change.then_some("歩くことが難しくなり、手助けが増えた。")))
+}
+
+/// What the insurer keeps of the person as a recipient from a certification on.
+pub(super) fn recipient(person: &Invented, episode: &Episode, dice: &mut Dice) -> Object {
+    let identity = &person.identity;
+    let at_65 = identity.birth.plus_months(65 * 12).and_then(Date::previous_day).unwrap_or(episode.applied);
+    let certification = Object::new()
+        .date("applied_on", episode.applied)
+        .text("application_by_law", episode.application.code())
+        .text("care_level", episode.level.as_str())
+        .date("from", episode.from)
+        .date("to", episode.to);
+    let limit = Object::new()
+        .number("units", limit_units(episode.level))
+        .text("from", &month(episode.from))
+        .text("to", &month(episode.to));
+    let entry = Object::new()
+        .date("changed_on", episode.decided)
+        .text("change", if episode.application == Application::New { "1" } else { "2" })
+        .text("insurer_number", &person.setting.insurer.to_string())
+        .text("insured_number", identity.insured.expose())
+        .text("name_kana", &identity.kana)
+        .date("birth_date", identity.birth)
+        .text("sex", identity.sex())
+        .date("qualified_on", at_65.min(episode.applied))
+        .object("certification", certification)
+        .object("limit", limit);
+    match &person.life.planner {
+        Some(office) if person.life.care == Care::Home && dice.happens(19, 20) => {
+            let plan = Object::new().text("planning", "1").text("planner_number", office.number());
+            entry.object("plan", plan.date("from", person.life.since))
+        }
+        _ => entry,
+    }
+}
+
+/// A month as JSON has it.
+pub(super) fn month(day: Date) -> String {
+    format!("{:04}-{:02}", day.year(), day.month())
 }
 
 /// Whose insurance it is (被保険者区分).

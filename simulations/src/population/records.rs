@@ -112,6 +112,12 @@ fn certify(person: &Invented, episode: &Episode, follows: bool, sheaf: &mut Shea
     let during = |from: Date| Times { from, to: end.map(|end| end.max(from)), recorded: from };
     progress(person, episode, !follows, sheaf);
     apply(person, episode, sheaf);
+    let entry = certification::recipient(person, episode, sheaf.dice);
+    sheaf.add(
+        RecordKind::RecipientEntry,
+        Times { from: episode.decided, to: end.map(|end| end.max(episode.decided)), recorded: episode.decided },
+        entry,
+    );
     let content = survey::content(person, episode, &state, sheaf.dice);
     sheaf.add(RecordKind::CertificationSurvey, during(episode.surveyed), content);
     if let Some(content) = opinion::content(person, episode, &state, sheaf.dice) {
@@ -167,6 +173,10 @@ fn care(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
         let month = person.setting.today.calendar_month();
         let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
         sheaf.add(RecordKind::ServiceUsePlan, times, content);
+    }
+    if let Some((made, month, content)) = use_plan::slip(person, latest, sheaf.dice) {
+        let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
+        sheaf.add(RecordKind::BenefitManagement, times, content);
     }
 }
 

@@ -3,11 +3,12 @@
 
 use super::Invented;
 use super::cards::limit_units;
+use super::certification::month;
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
 use super::plan;
-use protocol::date::Date;
+use protocol::date::{Date, Month};
 
 /// A unit is worth this many hundredths of a yen here.
 const PRICE: u64 = 1_000;
@@ -60,7 +61,7 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
         own = own.saturating_add(share).saturating_add(full);
     }
     let plan = Object::new()
-        .text("month", &format!("{:04}-{:02}", first.year(), first.month()))
+        .text("month", &month(first))
         .date("made_on", made)
         .text("care_level", episode.level.as_str())
         .text("planner_number", planner.number())
@@ -71,4 +72,47 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
         .number("total_within", within)
         .number("total_own", own);
     Some((made, plan))
+}
+
+/// The slip of the month before, made on the fifth of this one; none if there is none to be made yet.
+pub(super) fn slip(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Month, Object)> {
+    let planner = person.life.planner.as_ref()?;
+    let this = person.setting.today.calendar_month();
+    let of = this.previous()?;
+    let (first, made) = (of.first_day(), Date::new(this.year(), this.month(), 5)?);
+    let is_planned = plan::planned_on(person, episode) <= first && episode.from <= first && of.last_day() <= episode.to;
+    if person.life.services.is_empty() || !is_planned || made >= person.setting.today {
+        return None;
+    }
+    let limit = u64::from(limit_units(episode.level));
+    let count = u64::try_from(person.life.services.len()).unwrap_or(1);
+    let mut total = 0_u64;
+    let mut lines = Vec::new();
+    for (at, (office, kind)) in person.life.services.iter().enumerate() {
+        if person.life.services.iter().take(at).any(|before| before == &(office.clone(), *kind)) {
+            continue;
+        }
+        let units = dice.between(300, 9_000).unsigned_abs().min(limit / count);
+        total = total.saturating_add(units);
+        let line = Object::new().text("office_number", office.number()).text("designation", "1");
+        lines.push(line.text("service_kind", kind).number("planned_units", units));
+    }
+    let identity = &person.identity;
+    let slip = Object::new()
+        .text("month", &month(first))
+        .text("insurer_number", &person.setting.insurer.to_string())
+        .text("insured_number", identity.insured.expose())
+        .date("birth_date", identity.birth)
+        .text("sex", identity.sex())
+        .text("care_level", episode.level.as_str())
+        .text("making", "1")
+        .date("made_on", made)
+        .text("planning", "1")
+        .text("planner_number", planner.number())
+        .text("limit_from", &month(episode.from))
+        .text("limit_to", &month(episode.to))
+        .number("limit_units", limit)
+        .list("lines", lines)
+        .number("total_units", total);
+    Some((made, of, slip))
 }

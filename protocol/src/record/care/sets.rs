@@ -119,3 +119,9 @@ pub static SPECIFIC_DISEASE: CodeSet = CodeSet {
         ("99", "以外"),
     ],
 };
+
+/// Who makes the plan (計画作成区分).
+pub static PLANNING: CodeSet = CodeSet {
+    name: "planning",
+    values: &[("1", "居宅介護支援事業所"), ("2", "被保険者(自己)"), ("3", "介護予防支援事業所")],
+};
