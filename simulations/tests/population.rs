@@ -64,7 +64,7 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn every_machine_gives_these_bytes() {
     let lines: String = persons(&plan(200)).map(|person| person.line() + "\n").collect();
-    let pinned = "3f0fd45a052cc4b895e98d6781a9b90109dbfc49ac751c782a5fc0ef143259c7";
+    let pinned = "02b82db0e684357d3af4b0e76bab375d2e4338d961e093251b77eb6210d11bcb";
     assert_eq!(Digest::of(lines.as_bytes()).to_string(), pinned, "change it only with the generator");
 }
 

@@ -1,5 +1,8 @@
 //! Rules between fields that several forms share. Each returns the path of the field that breaks it.
 
+use crate::code::benefit_limit;
+use crate::code::care_level::CareLevel;
+use crate::date::Date;
 use crate::record::value::Fields;
 
 /// `later` is broken if it lies before `earlier`.
@@ -24,6 +27,11 @@ pub(super) fn all_in_order(fields: &Fields, names: &[&str]) -> Option<String> {
 pub(super) fn month_end(fields: &Fields, name: &str) -> Option<String> {
     let date = fields.date(name)?;
     (date != date.month_end()).then(|| name.to_owned())
+}
+
+/// `name` is broken if it is no limit that the level under `level` can have on a day.
+pub(super) fn limit_of_level(fields: &Fields, level: Option<CareLevel>, name: &str, day: Date) -> Option<String> {
+    (!benefit_limit::fits(fields.integer(name)?, level?, day)).then(|| name.to_owned())
 }
 
 /// The first item of `list` that breaks `rule`.

@@ -5,6 +5,7 @@ use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
 use super::life::Care;
+use protocol::code::benefit_limit;
 use protocol::code::care_level::CareLevel;
 use protocol::date::Date;
 
@@ -29,7 +30,7 @@ pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
         .date("certified_on", episode.decided)
         .date("valid_from", episode.from)
         .date("valid_to", episode.to)
-        .number("limit_units", limit_units(episode.level))
+        .number("limit_units", limit_units(episode.level, episode.from))
         .date("limit_from", episode.from)
         .date("limit_to", episode.to);
     match (&life.planner, life.care) {
@@ -95,15 +96,8 @@ fn holder(person: &Invented) -> Object {
         .text("sex", identity.sex())
 }
 
-/// The limit of a month (区分支給限度基準額) since 2019-10.
-pub(super) const fn limit_units(level: CareLevel) -> u32 {
-    match level {
-        CareLevel::Support1 => 5_032,
-        CareLevel::Support2 => 10_531,
-        CareLevel::Care1 => 16_765,
-        CareLevel::Care2 => 19_705,
-        CareLevel::Care3 => 27_048,
-        CareLevel::Care4 => 30_938,
-        _ => 36_217,
-    }
+/// The limit of a month (区分支給限度基準額) on a day; before the table begins, its first.
+pub(super) fn limit_units(level: CareLevel, day: Date) -> u32 {
+    let table_begins = Date::new(2014, 4, 1).unwrap_or(day);
+    benefit_limit::limit_units(level, day.max(table_begins)).unwrap_or_default()
 }

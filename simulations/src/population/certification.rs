@@ -108,7 +108,7 @@ pub(super) fn recipient(person: &Invented, episode: &Episode, dice: &mut Dice) -
         .date("from", episode.from)
         .date("to", episode.to);
     let limit = Object::new()
-        .number("units", limit_units(episode.level))
+        .number("units", limit_units(episode.level, episode.from))
         .text("from", &month(episode.from))
         .text("to", &month(episode.to));
     let entry = Object::new()

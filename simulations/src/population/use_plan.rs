@@ -24,7 +24,7 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
     if person.life.services.is_empty() || !is_planned {
         return None;
     }
-    let limit = u64::from(limit_units(episode.level));
+    let limit = u64::from(limit_units(episode.level, first));
     let (mut entries, mut totals, mut units, mut within, mut own) = (Vec::new(), Vec::new(), 0_u64, 0_u64, 0_u64);
     for (office, kind) in &person.life.services {
         let days: Vec<String> = (1..=28_u64).filter(|_day| dice.happens(1, 5)).map(|day| format!("{day:02}")).collect();
@@ -84,7 +84,7 @@ pub(super) fn slip(person: &Invented, episode: &Episode, dice: &mut Dice) -> Opt
     if person.life.services.is_empty() || !is_planned || made >= person.setting.today {
         return None;
     }
-    let limit = u64::from(limit_units(episode.level));
+    let limit = u64::from(limit_units(episode.level, first));
     let count = u64::try_from(person.life.services.len()).unwrap_or(1);
     let mut total = 0_u64;
     let mut lines = Vec::new();

@@ -1,6 +1,7 @@
 //! The slip by which a plan-making office tells, once a month, which office was to give how many units (給付管理票): claims
 //! are held against it.
 
+use crate::code::care_level::CareLevel as Level;
 use crate::code::field_group::FieldGroup::{Card, Content, Place};
 use crate::code::record_kind::RecordKind;
 use crate::record::care::{UNITS, sets};
@@ -61,6 +62,7 @@ static RULES: &[Rule] = &[
     Rule { name: "limit_in_order", expected: "an end not before the start", broken_at: limit_in_order },
     Rule { name: "month_within_limit", expected: "a month of the limit's period", broken_at: month_within_limit },
     Rule { name: "planner_named", expected: "the office, unless the person planned", broken_at: planner_named },
+    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
 ];
 
 fn some_line(slip: &Fields) -> Option<String> {
@@ -96,4 +98,9 @@ fn month_within_limit(slip: &Fields) -> Option<String> {
 fn planner_named(slip: &Fields) -> Option<String> {
     let is_unnamed = slip.text("planning") != Some("2") && slip.value("planner_number").is_none();
     is_unnamed.then(|| "planner_number".to_owned())
+}
+
+fn limit_of_level(slip: &Fields) -> Option<String> {
+    let level = slip.text("care_level").and_then(Level::parse);
+    rules::limit_of_level(slip, level, "limit_units", slip.month("month")?.first_day())
 }

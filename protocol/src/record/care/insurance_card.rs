@@ -78,6 +78,7 @@ static RULES: &[Rule] = &[
     },
     Rule { name: "restriction_in_order", expected: "an end not before the start", broken_at: restrictions },
     Rule { name: "stay_in_order", expected: "an end not before the start", broken_at: stays },
+    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
 ];
 
 fn issued_after_birth(card: &Fields) -> Option<String> {
@@ -116,4 +117,9 @@ fn restrictions(card: &Fields) -> Option<String> {
 
 fn stays(card: &Fields) -> Option<String> {
     rules::each(card, "facilities", |item| rules::in_order(item, "entered_on", "left_on"))
+}
+
+fn limit_of_level(card: &Fields) -> Option<String> {
+    let level = card.text("care_level").and_then(CareLevel::parse);
+    rules::limit_of_level(card, level, "limit_units", card.date("limit_from").or_else(|| card.date("valid_from"))?)
 }

@@ -1,6 +1,7 @@
 //! What an insurer keeps of a person as a recipient of benefits (受給者台帳), by the groups in which a change is told to the
 //! federation of health insurers (受給者異動連絡票).
 
+use crate::code::care_level::CareLevel as Level;
 use crate::code::field_group::FieldGroup::{Card, Content, Place};
 use crate::code::record_kind::RecordKind;
 use crate::record::care::{NAME, NUMBER, UNITS, YEN, sets};
@@ -114,6 +115,7 @@ static RULES: &[Rule] = &[
     Rule { name: "limit_in_order", expected: "an end not before the start", broken_at: limit_in_order },
     Rule { name: "planner_named", expected: "the office, unless the person plans", broken_at: planner_named },
     Rule { name: "elsewhere_is_elsewhere", expected: "another insurer's number", broken_at: elsewhere_is_elsewhere },
+    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
 ];
 
 fn qualified_in_order(entry: &Fields) -> Option<String> {
@@ -152,4 +154,10 @@ fn planner_named(entry: &Fields) -> Option<String> {
 fn elsewhere_is_elsewhere(entry: &Fields) -> Option<String> {
     let there = entry.group("lives_elsewhere")?.text("facility_insurer")?;
     (there == entry.text("insurer_number")?).then(|| "lives_elsewhere.facility_insurer".to_owned())
+}
+
+fn limit_of_level(entry: &Fields) -> Option<String> {
+    let level = entry.group("certification")?.text("care_level").and_then(Level::parse);
+    let limit = entry.group("limit")?;
+    rules::limit_of_level(limit, level, "units", limit.month("from")?.first_day()).map(|name| format!("limit.{name}"))
 }

@@ -1,6 +1,7 @@
 //! The services a person uses in one month, day by day (サービス利用票・第6表), and what they come to (別表・第7表): units,
 //! costs, what the insurance pays and what the person pays.
 
+use crate::code::care_level::CareLevel as Level;
 use crate::code::field_group::FieldGroup::{Card, Content, Place};
 use crate::code::record_kind::RecordKind;
 use crate::date::{Date as Day, Month as YearMonth};
@@ -121,6 +122,7 @@ static RULES: &[Rule] = &[
     Rule { name: "total_units", expected: "the sum of the units", broken_at: total_units },
     Rule { name: "total_within", expected: "the sum within the limit, at most the limit", broken_at: total_within },
     Rule { name: "total_own", expected: "the sum of what the person pays", broken_at: total_own },
+    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
 ];
 
 fn day_in_month(plan: &Fields) -> Option<String> {
@@ -190,4 +192,9 @@ fn total_own(plan: &Fields) -> Option<String> {
     let totals = plan.list("totals");
     let sum = rules::sum(totals, "own_share").saturating_add(rules::sum(totals, "own_full"));
     (plan.integer("total_own")? != sum).then(|| "total_own".to_owned())
+}
+
+fn limit_of_level(plan: &Fields) -> Option<String> {
+    let level = plan.text("care_level").and_then(Level::parse);
+    rules::limit_of_level(plan, level, "limit_units", plan.month("month")?.first_day())
 }
