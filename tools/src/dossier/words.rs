@@ -82,7 +82,11 @@ pub(super) const UNSIMULATED: [(&str, &str, &str); 4] = [
         "node/tests/, tsunagi demo --once",
     ),
     ("速さと負荷", "speed and load: each step takes a fixed few simulated milliseconds", "tsunagi bench"),
-    ("全国の規模", "the size of the nation", "-"),
+    (
+        "全国の照会者の数(全保険者は動くが、照会する側は二十分の一)",
+        "the number of those who ask in the nation: all insurers play, with a twentieth of them",
+        "simulations/scenarios/large/nation.toml",
+    ),
     (
         "施設・福祉用具・本人・履歴・緊急時の照会",
         "questions of facilities, of equipment providers, of the persons themselves, for histories, in emergencies",
