@@ -4,7 +4,6 @@
 //! that unknown, unrelated and protected persons are one code path. Knows nothing of other insurers.
 
 pub mod file;
-pub mod strict_json;
 pub mod import;
 
 use crate::access_log::{self, proof};

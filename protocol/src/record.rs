@@ -14,6 +14,7 @@ pub mod individual_number;
 pub mod json;
 pub mod mask;
 pub mod rules;
+pub mod strict_json;
 pub mod timeline;
 pub mod value;
 pub mod version;

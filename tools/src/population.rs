@@ -34,6 +34,10 @@ pub struct Wanted {
 
 /// Insured persons for each office that plans care, each that gives services, and each hospital.
 const PERSONS_PER_OFFICE: (u64, u64, u64) = (300, 150, 500);
+/// The most persons: more than any insurer has.
+const PERSONS_MAX: u64 = 4_000_000;
+/// The days they may be of: from then on all that is recorded of them lies in the time of the insurance.
+const TODAY: (&str, &str) = ("2015-01-01", "2199-03-31");
 /// The most offices of a kind, so that their serial numbers have four digits.
 const OFFICES_MAX: u64 = 4_000;
 
@@ -46,8 +50,10 @@ pub fn write(wanted: &Wanted, told: &mut dyn FnMut()) -> Result<Report, Trouble>
     files::require_absent(&wanted.out)?;
     files::make_folder(&wanted.out)?;
     let (lines, about) = (wanted.out.join("persons.ndjson"), wanted.out.join("about.json"));
+    // What is cut off in the middle does not bear the name of what is whole.
+    let draft = wanted.out.join("draft.ndjson");
     let failed = |error: std::io::Error| Trouble::new(Code::File, format!("{}: {error}", lines.display()));
-    let mut file = BufWriter::new(std::fs::File::create_new(&lines).map_err(failed)?);
+    let mut file = BufWriter::new(std::fs::File::create_new(&draft).map_err(failed)?);
     let (mut certified, mut versions) = (0_u64, BTreeMap::<&str, u64>::new());
     for person in population::persons(&plan) {
         certified = certified.saturating_add(u64::from(person.care_level().is_some()));
@@ -59,6 +65,7 @@ pub fn write(wanted: &Wanted, told: &mut dyn FnMut()) -> Result<Report, Trouble>
         told();
     }
     file.flush().map_err(failed)?;
+    std::fs::rename(&draft, &lines).map_err(failed)?;
     let names = |parties: &[PartyId]| parties.iter().map(ToString::to_string).collect::<Vec<_>>();
     let data = json!({ "insurer": wanted.insurer, "persons": wanted.persons, "certified": certified, "seed": wanted.seed,
         "today": wanted.today.to_string(), "versions": versions, "care_planning_offices": names(&plan.offices),
@@ -77,6 +84,13 @@ fn plan(wanted: &Wanted) -> Result<Plan, Trouble> {
     let insurer = InsurerNumber::parse(&wanted.insurer).ok_or_else(|| {
         Trouble::new(Code::Usage, format!("--insurer: {} は保険者番号ではありません", wanted.insurer))
     })?;
+    let within = |day: &str| Date::parse(day).ok_or_else(|| Trouble::new(Code::Usage, day));
+    if wanted.persons > PERSONS_MAX {
+        return Err(Trouble::new(Code::Usage, format!("--persons: {PERSONS_MAX} 人までです")));
+    }
+    if !(within(TODAY.0)?..=within(TODAY.1)?).contains(&wanted.today) {
+        return Err(Trouble::new(Code::Usage, format!("--today: {} から {} までです", TODAY.0, TODAY.1)));
+    }
     let prefecture = wanted.insurer.get(..2).unwrap_or_default();
     let count = |each: u64| (wanted.persons / each).clamp(1, OFFICES_MAX);
     let numbered =
@@ -133,7 +147,12 @@ mod tests {
         assert_eq!(bytes("a"), bytes("b"));
         assert_ne!(bytes("a"), bytes("c"));
         assert_eq!(write(&wanted("a", 1), &mut || ()).unwrap_err().code, Code::Exists);
-        let odd = Wanted { insurer: "131234".to_owned(), ..wanted("d", 1) };
-        assert_eq!(write(&odd, &mut || ()).unwrap_err().code, Code::Usage);
+        let odd = [
+            Wanted { insurer: "131234".to_owned(), ..wanted("d", 1) },
+            Wanted { persons: u64::MAX, ..wanted("d", 1) },
+            Wanted { today: Date::parse("1900-01-01").unwrap(), ..wanted("d", 1) },
+        ];
+        assert!(odd.iter().all(|odd| write(odd, &mut || ()).unwrap_err().code == Code::Usage));
+        assert!(!folder.path().join("d").exists(), "nothing is made for what cannot be");
     }
 }

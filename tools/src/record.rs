@@ -30,13 +30,17 @@ pub fn kinds() -> Report {
 /// Holds files against the form of a kind; good only if all of them are records.
 ///
 /// # Errors
-/// [`Code::Usage`] for a word that is no kind, [`Code::File`] if a file cannot be read.
+/// [`Code::Usage`] for a word that is no kind.
 pub fn validate(kind: &str, paths: &[impl AsRef<Path>]) -> Result<Report, Trouble> {
     let kind = parse_kind(kind)?;
     let (mut text, mut data, mut good) = (Vec::new(), Vec::new(), true);
     for path in paths {
         let name = path.as_ref().display().to_string();
-        let fault = Record::from_json(kind, &files::read_text(path.as_ref())?).err();
+        // What cannot be read is told like a fault, so that the others are still looked at.
+        let fault = match files::read_text(path.as_ref()) {
+            Ok(text) => Record::from_json(kind, &text).err(),
+            Err(trouble) => Some(FieldFault::at("", "readable", &trouble.detail)),
+        };
         good &= fault.is_none();
         text.push(fault.as_ref().map_or_else(|| format!("{name}: 正しい記録です"), |fault| told(&name, kind, fault)));
         let fault = fault.map(|fault| json!({ "path": fault.path, "rule": fault.rule, "expected": fault.expected }));
@@ -95,7 +99,8 @@ pub fn published() -> Vec<(String, String)> {
 
 fn parse_kind(word: &str) -> Result<RecordKind, Trouble> {
     let known = || RecordKind::ALL.map(RecordKind::as_str).join(", ");
-    RecordKind::parse(word).ok_or_else(|| Trouble::new(Code::Usage, format!("--kind: {}", known())))
+    let unknown = || format!("--kind {word}: 次のいずれかにしてください / one of: {}", known());
+    RecordKind::parse(word).ok_or_else(|| Trouble::new(Code::Usage, unknown()))
 }
 
 /// The fault, with the name of the field on the paper. Never the value.
@@ -153,6 +158,12 @@ mod tests {
         assert!(!bad.good && said.contains("ratios[0].tenths(割合)") && !said.contains('7'), "{said}");
         assert_eq!(bad.data["files"][0]["fault"]["path"], "ratios[0].tenths");
         assert_eq!(show("burden-ratio-card", &file).unwrap_err().code, Code::Malformed);
+
+        std::fs::write(&file, example.replacen('{', "{\"issued_on\": \"2020-01-01\",", 1)).unwrap();
+        let missing = folder.path().join("missing.json");
+        let several = validate("burden-ratio-card", &[missing, file]).unwrap();
+        let rules = ["/files/0/fault/rule", "/files/1/fault/rule"].map(|at| several.data.pointer(at).unwrap().clone());
+        assert_eq!(rules, ["readable", "json"], "the others are looked at, and no name stands twice");
         assert_eq!(schema("ratio").unwrap_err().code, Code::Usage);
     }
 }

@@ -25,7 +25,7 @@ impl Lines {
 
     /// One more line.
     pub(crate) fn add(&mut self, depth: usize, text: &str) {
-        self.0.push(format!("{}{text}", "  ".repeat(depth)));
+        self.0.push(format!("{}{}", "  ".repeat(depth), printable(text)));
     }
 
     /// Everything of one kind that an answer shows.
@@ -81,6 +81,15 @@ impl Lines {
             }
         }
     }
+}
+
+/// Without what would steer a terminal, or turn the line round: nobody may make up what stands beside it.
+fn printable(text: &str) -> String {
+    let steers = |letter: char| {
+        let turns = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        letter.is_control() && letter != '\n' || turns
+    };
+    text.chars().map(|letter| if steers(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 fn plain_text(what: &FieldType, held: &Held) -> String {
@@ -153,6 +162,13 @@ mod tests {
             }
             assert!(!text.contains("伏せて"), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_in_a_record_steers_the_terminal() {
+        let mut lines = Lines::default();
+        lines.add(1, "氏名: 繋\u{2028}フリガナ: 偽\u{9b}31m\u{202e}");
+        assert_eq!(lines.text(), "  氏名: 繋\u{fffd}フリガナ: 偽\u{fffd}31m\u{fffd}");
     }
 
     #[test]

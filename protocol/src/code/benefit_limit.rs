@@ -30,9 +30,9 @@ pub fn limit_units(level: CareLevel, day: Date) -> Option<u32> {
 }
 
 /// Whether a limit fits a level on a day: it is the level's own or, as where the level changed within the month, that of a
-/// heavier one. Of days before the table everything fits.
+/// heavier one. Of days before the table everything fits; with a level that has no limit none does.
 pub fn fits(units: i64, level: CareLevel, day: Date) -> bool {
-    let Some(own) = limit_units(level, day) else { return true };
+    let Some(own) = limit_units(level, day) else { return LINES.first().is_none_or(|first| day < first.from) };
     let mut limits = CareLevel::ALL.into_iter().filter_map(|level| limit_units(level, day));
     limits.any(|limit| limit >= own && i64::from(limit) == units)
 }
@@ -74,6 +74,6 @@ mod tests {
         let on = day("2026-06-01");
         assert!(fits(19_705, CareLevel::Care2, on) && fits(27_048, CareLevel::Care2, on));
         assert!(!fits(16_765, CareLevel::Care2, on) && !fits(19_616, CareLevel::Care2, on));
-        assert!(fits(1, CareLevel::Care2, day("2001-01-01")));
+        assert!(fits(1, CareLevel::Care2, day("2001-01-01")) && !fits(5_032, CareLevel::NotEligible, on));
     }
 }

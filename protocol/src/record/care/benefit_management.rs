@@ -62,7 +62,11 @@ static RULES: &[Rule] = &[
     Rule { name: "limit_in_order", expected: "an end not before the start", broken_at: limit_in_order },
     Rule { name: "month_within_limit", expected: "a month of the limit's period", broken_at: month_within_limit },
     Rule { name: "planner_named", expected: "the office, unless the person planned", broken_at: planner_named },
-    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
+    Rule {
+        name: "limit_of_level",
+        expected: "the limit of the level, or of a heavier one, on that day",
+        broken_at: limit_of_level,
+    },
 ];
 
 fn some_line(slip: &Fields) -> Option<String> {

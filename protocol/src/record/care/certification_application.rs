@@ -134,7 +134,11 @@ fn class_of_age(application: &Fields) -> Option<String> {
     match application.text("insured_class")? {
         "1" if age.is_none_or(|age| age < 64) => Some("insured_class".to_owned()),
         "2" if !age.is_some_and(|age| (40..65).contains(&age)) => Some("insured_class".to_owned()),
-        "2" if application.group("second_class").is_none() => Some("second_class".to_owned()),
+        "2" => match application.group("second_class").map(|class| class.text("specific_disease")) {
+            None => Some("second_class".to_owned()),
+            Some(Some("99")) => Some("second_class.specific_disease".to_owned()),
+            Some(_) => None,
+        },
         _ => None,
     }
 }

@@ -78,7 +78,11 @@ static RULES: &[Rule] = &[
     },
     Rule { name: "restriction_in_order", expected: "an end not before the start", broken_at: restrictions },
     Rule { name: "stay_in_order", expected: "an end not before the start", broken_at: stays },
-    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
+    Rule {
+        name: "limit_of_level",
+        expected: "the limit of the level, or of a heavier one, on that day",
+        broken_at: limit_of_level,
+    },
 ];
 
 fn issued_after_birth(card: &Fields) -> Option<String> {

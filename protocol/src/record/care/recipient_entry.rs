@@ -115,7 +115,11 @@ static RULES: &[Rule] = &[
     Rule { name: "limit_in_order", expected: "an end not before the start", broken_at: limit_in_order },
     Rule { name: "planner_named", expected: "the office, unless the person plans", broken_at: planner_named },
     Rule { name: "elsewhere_is_elsewhere", expected: "another insurer's number", broken_at: elsewhere_is_elsewhere },
-    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
+    Rule {
+        name: "limit_of_level",
+        expected: "the limit of the level, or of a heavier one, on that day",
+        broken_at: limit_of_level,
+    },
 ];
 
 fn qualified_in_order(entry: &Fields) -> Option<String> {

@@ -122,7 +122,11 @@ static RULES: &[Rule] = &[
     Rule { name: "total_units", expected: "the sum of the units", broken_at: total_units },
     Rule { name: "total_within", expected: "the sum within the limit, at most the limit", broken_at: total_within },
     Rule { name: "total_own", expected: "the sum of what the person pays", broken_at: total_own },
-    Rule { name: "limit_of_level", expected: "the limit of the level on that day", broken_at: limit_of_level },
+    Rule {
+        name: "limit_of_level",
+        expected: "the limit of the level, or of a heavier one, on that day",
+        broken_at: limit_of_level,
+    },
 ];
 
 fn day_in_month(plan: &Fields) -> Option<String> {
