@@ -192,12 +192,12 @@ impl Gate {
     /// that was known is over, or one of somebody whom everybody needs is not known.
     pub fn lacks_statements(&self, peer: &PublicKey, now: Timestamp) -> bool {
         let is_known = self.statements.values().any(|said| said.value.transport.contains(peer));
-        let is_needed = |kind| matches!(kind, PartyKind::Directory | PartyKind::Pseudonymiser | PartyKind::Witness);
-        let needed = self.roster().members.iter().filter(|member| is_needed(member.party.kind()));
+        let kinds = [PartyKind::Directory, PartyKind::Pseudonymiser, PartyKind::Witness];
+        let mut needed = kinds.into_iter().flat_map(|kind| self.roster().of_kind(kind));
         let is_over = |said: &Arc<Signed<Statement>>| !said.value.is_current(now);
         !is_known
             || self.statements.values().any(is_over)
-            || needed.into_iter().any(|member| self.statement(&member.party, now).is_none())
+            || needed.any(|member| self.statement(&member.party, now).is_none())
     }
 
     /// An issuer's newest status list.

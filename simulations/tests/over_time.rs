@@ -242,20 +242,57 @@ fn a_ledger_that_rests_is_shown_seldom_and_one_that_grew_soon() {
     let (city, planner, witness) = (party(CITY), party(PLANNER), party(WITNESS));
     answered(world.ask(&planner, result()));
     world.wait(Span::from_s(30));
-    let shown = Arc::new(AtomicUsize::new(0));
-    let (count, whose) = (Arc::clone(&shown), city.clone());
-    world.tamper(Some(Box::new(move |passage| {
-        if passage.from == whose && matches!(frame::parse(&passage.bytes), Ok(Frame::Cosign(..))) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
-    })));
+    let shown = count_sent(&mut world, CITY, |frame| matches!(frame, Frame::Cosign(..)));
     world.pass(Span::from_h(5));
     let times = shown.load(Ordering::Relaxed);
     assert!((4..=6).contains(&times), "{times}");
     let leaf = answered(world.ask(&planner, result())).leaf;
     world.pass(Span::from_s(15));
     assert!(claimed(&world.cosigned(&city, &witness).unwrap()).size > leaf);
+}
+
+/// Counts what `whose` sends that `is_counted`.
+fn count_sent(world: &mut World, whose: &str, is_counted: fn(&Frame) -> bool) -> Arc<AtomicUsize> {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let (count, whose) = (Arc::clone(&sent), party(whose));
+    world.tamper(Some(Box::new(move |passage| {
+        if passage.from == whose && frame::parse(&passage.bytes).is_ok_and(|frame| is_counted(&frame)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        vec![Delivery { delay: Span::ZERO, bytes: passage.bytes.clone() }]
+    })));
+    sent
+}
+
+#[test]
+fn a_proof_that_does_not_come_is_asked_for_more_and_more_seldom_and_taken_when_it_does() {
+    let mut world = world(41);
+    let (planner, witness) = (party(PLANNER), party(WITNESS));
+    world.stop(&witness);
+    answered(world.ask(&planner, result()));
+    let asked = count_sent(&mut world, PLANNER, |frame| matches!(frame, Frame::Prove(..)));
+    world.pass(Span::from_h(1));
+    let times = asked.load(Ordering::Relaxed);
+    assert!((8..=12).contains(&times), "{times}");
+    assert_eq!(world.unwitnessed(&planner).len(), 1);
+    world.wake(&witness).unwrap();
+    world.pass(Span::from_s(1_300));
+    assert!(world.unwitnessed(&planner).is_empty());
+}
+
+#[test]
+fn statements_are_fetched_only_where_what_is_known_may_be_old() {
+    let mut world = world(42);
+    let (city, planner) = (party(CITY), party(PLANNER));
+    let wanted = count_sent(&mut world, PLANNER, |frame| matches!(frame, Frame::Fetch(_, true)));
+    answered(world.ask(&planner, result()));
+    assert_eq!(wanted.load(Ordering::Relaxed), 0, "it knows whom it met");
+    world.stop(&city);
+    assert!(matches!(world.ask(&planner, result()), Some(Ending::Failed(Failure::Unreachable(_)))));
+    world.wake(&city).unwrap();
+    world.run();
+    answered(world.ask(&planner, result()));
+    assert!(wanted.load(Ordering::Relaxed) > 0, "whoever was not reached may be elsewhere by now");
 }
 
 #[test]

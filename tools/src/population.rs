@@ -73,7 +73,7 @@ pub fn write(wanted: &Wanted, told: &mut dyn FnMut()) -> Result<Report, Trouble>
     files::write_new(&about, format!("{data:#}\n").as_bytes(), 0o644)?;
     let all: u64 = versions.values().sum();
     let text = format!(
-        "架空の {} 人(うち認定 {certified} 人)と記録 {all} 版を {} に書きました。ノードの POST /v1/import にそのまま渡せます",
+        "架空の {} 人(うち認定 {certified} 人)と記録 {all} 版を {} に書きました。ノードの POST /v1/import に千行ずつ渡せます",
         wanted.persons,
         lines.display()
     );
