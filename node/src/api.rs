@@ -22,6 +22,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use protocol::digest::Digest;
 use protocol::gate::Condition;
 use protocol::id::party::PartyId;
 use protocol::store::Seat;
@@ -63,6 +64,8 @@ pub struct Desk {
     pub bounds: Bounds,
     /// The host names a caller may use.
     pub hosts: Vec<String>,
+    /// The network, for signatures that count in it alone.
+    pub network_id: Digest,
     /// The seats by party, and where a renewed credential is kept.
     pub seats: BTreeMap<PartyId, (Seat, Option<PathBuf>)>,
     /// The seat that is meant if none is named.

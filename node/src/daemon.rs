@@ -197,6 +197,7 @@ fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Faul
         .map(|((seat, party), configured)| (party.clone(), (*seat, configured.credential.clone())))
         .collect();
     let first = config.seats.first().map(|seat| seat.party.clone()).ok_or((BAD_CONFIG, "seats".to_owned()))?;
+    let network_id = heart.host.gate().network();
     let desk = Desk {
         inbox: Arc::clone(&inbox),
         vitals: Arc::clone(&vitals),
@@ -206,6 +207,7 @@ fn start(config: &NodeConfig, tokens: Tokens, ground: Ground) -> Result<(), Faul
         tokens,
         bounds: Bounds::default(),
         hosts: config.api.hosts.clone(),
+        network_id,
         seats: by_party,
         first,
     };

@@ -151,7 +151,8 @@ fn work(shared: &Shared, inbox: &Inbox, clock: &Clock) {
 }
 
 /// What is handed back for a piece that panicked, so that whoever waits for it does not wait for ever.
-/// Sealing an answer and evaluating have nobody who does: the asker asks again.
+/// Sealing an answer, evaluating and examining have nobody who does: the asker asks again, and an ask whose versions
+/// cannot be signed runs out of time.
 fn instead(seat: Seat, work: &Work) -> Option<Done> {
     match work {
         Work::Admit { connection, number, .. } => {
@@ -165,6 +166,6 @@ fn instead(seat: Seat, work: &Work) -> Option<Done> {
             Some(Done::Event(seat, Event::Answered(pending.exchange, Err(AnswerError::DoesNotOpen))))
         }
         Work::Blind(ask, _) | Work::Unblind(ask, _) => Some(Done::Event(seat, Event::Unblinded(*ask, None))),
-        Work::SealAnswers(_) | Work::Evaluate(..) | Work::Decline(..) => None,
+        Work::SealAnswers(_) | Work::Evaluate(..) | Work::Decline(..) | Work::Sign(..) | Work::Examine(..) => None,
     }
 }

@@ -15,6 +15,7 @@ use node::heart::inbox::Inbox;
 use node::heart::vitals::Vitals;
 use node::network::{Flow, Network, NetworkConfig};
 use node::telemetry::Metrics;
+use protocol::digest::Digest;
 use protocol::id::party::PartyId;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -47,6 +48,7 @@ fn office(bounds: Bounds) -> Office {
         tokens: Tokens::read(&file).unwrap(),
         bounds,
         hosts: vec!["localhost".to_owned()],
+        network_id: Digest::of(b"network"),
         seats: BTreeMap::new(),
         first: PartyId::parse("office:1370101238").unwrap(),
     };

@@ -10,6 +10,7 @@ use minicbor::{Decode, Encode};
 
 use crate::batch::Batch;
 use crate::cbor;
+use crate::code::act::Act;
 use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
 use crate::code::purpose::Purpose;
@@ -62,7 +63,7 @@ pub struct Decision {
     /// Whether the glass was broken.
     #[n(10)]
     pub emergency: bool,
-    /// The record versions disclosed.
+    /// The records whose versions were disclosed, or added.
     #[n(11)]
     pub versions: Vec<minicbor::bytes::ByteArray<16>>,
     /// The groups of fields disclosed.
@@ -71,6 +72,9 @@ pub struct Decision {
     /// The policies that decided, by id.
     #[n(13)]
     pub reasons: Vec<String>,
+    /// What was done; none if it was looked at.
+    #[n(14)]
+    pub act: Option<Act>,
 }
 
 /// What the *person* commitment of a leaf opens to: the person's label, which of their leaves this is,

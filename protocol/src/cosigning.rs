@@ -340,6 +340,7 @@ impl Cosigning {
             versions: Vec::new(),
             groups: FieldGroups::EMPTY,
             reasons: vec![format!("epoch after {} {} of which {kept} are kept", previous.origin, previous.size)],
+            act: None,
         };
         let content = epoch::content(&previous, kept, &named);
         let nothing = Digest::of(&[]);

@@ -97,6 +97,13 @@ impl Date {
         i64::try_from(days).ok().and_then(Self::from_days).unwrap_or(Self::MAX)
     }
 
+    /// The last millisecond of the day in Japan; none before 1970-01-02.
+    pub fn last_instant_japan(self) -> Option<Timestamp> {
+        let days = u64::try_from(self.days_since(Self::new(1970, 1, 1)?)).ok()?;
+        let end = days.checked_add(1)?.checked_mul(DAY_MS)?.checked_sub(JAPAN_AHEAD_MS)?.checked_sub(1)?;
+        (days > 0).then(|| Timestamp::from_unix_ms(end))
+    }
+
     /// How long it is from an instant to the next midnight in Japan.
     pub const fn until_midnight_japan(instant: Timestamp) -> Span {
         Span::from_ms(DAY_MS - instant.unix_ms().saturating_add(JAPAN_AHEAD_MS) % DAY_MS)

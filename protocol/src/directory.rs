@@ -76,9 +76,11 @@ impl Directory {
                 }
                 Ok(Finding::plain(Outcome::Registered))
             }
-            Question::Read(_) | Question::History(_) | Question::Evaluate(_) | Question::Resubmit(_) => {
-                refused(Refusal::NotOurs)
-            }
+            Question::Read(_)
+            | Question::History(_)
+            | Question::Evaluate(_)
+            | Question::Resubmit(_)
+            | Question::Submit(_) => refused(Refusal::NotOurs),
         }
     }
 }

@@ -156,6 +156,10 @@ pub fn answer(
         Seen::Repeated(_decided) if !is_fresh(request, now) => {
             settle(desk, verified, route, refusal(Refusal::NotFresh), false, gate, batch, out)
         }
+        Seen::Repeated(decided) if decided.told.is_some() => {
+            let finding = told_before(&decided)?;
+            repeat(desk, verified, route, &decided, finding, gate, batch, out)
+        }
         Seen::Repeated(decided) => {
             let finding = found(verified, Moment { at: decided.at, leaf: Some(decided.leaf) }, batch, out, find)?;
             repeat(desk, verified, route, &decided, finding, gate, batch, out)
@@ -166,6 +170,13 @@ pub fn answer(
         }
         Seen::BeforeMemory => settle(desk, verified, route, refusal(Refusal::BeforeMemory), false, gate, batch, out),
     }
+}
+
+/// What was told before, of a request that is not to be done twice.
+fn told_before(decided: &Decided) -> Result<Finding, StoreError> {
+    let told = decided.told.as_deref().map_or(&[][..], Vec::as_slice);
+    let outcome = cbor::decode_own(told).map_err(|_error| StoreError::Unreadable("replay"))?;
+    Ok(Finding { result: Ok(outcome), label: decided.label, shown: Shown::nothing(Vec::new()) })
 }
 
 /// What a request is answered: receipts are held by every member alike, all else is the machine's affair.
@@ -199,7 +210,15 @@ fn lacks_witnesses(desk: &Desk, request: &Request, now: Timestamp) -> bool {
             reading.kinds.iter().all(is_card)
         }
         (Question::History(_), _) => false,
-        (Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_), _) => true,
+        // What somebody wrote is not shown to anybody by keeping it.
+        (
+            Question::LookUp(_)
+            | Question::Evaluate(_)
+            | Question::Register(_)
+            | Question::Resubmit(_)
+            | Question::Submit(_),
+            _,
+        ) => true,
     };
     !is_spared && desk.quorum_at.is_some_and(|at| now.since(at) >= limits::UNWITNESSED_LIMIT)
 }
@@ -237,13 +256,11 @@ fn settle(
     if remembered {
         let (leaf, label) = (entry.index(), finding.label);
         let Said { at, policy, unwitnessed_since } = said;
-        let decided = Decided { request: verified.digest(), leaf, at, answer, policy, label, unwitnessed_since };
+        let told = request.question.act().map(|_act| cbor::encode(&outcome_of(&finding)).into());
+        let decided = Decided { request: verified.digest(), leaf, at, answer, policy, label, unwitnessed_since, told };
         exchange::remember(batch, &request.sender, &request.exchange, &decided)?;
     }
-    out.count(match finding.result {
-        Ok(_) => Count::Answered,
-        Err(refusal) => Count::Refused(refusal),
-    });
+    out.count(refusal_of(&finding).map_or(Count::Answered, Count::Refused));
     out.answer(desk.seat, entry, disclosure(verified, body, asker_salts(&salts), desk, route));
     Ok(())
 }
@@ -308,10 +325,7 @@ fn unwitnessed_since(desk: &Desk, at: Timestamp) -> Option<Timestamp> {
 }
 
 fn body(desk: &Desk, verified: &Verified, finding: &Finding, said: &Said) -> Vec<u8> {
-    let outcome = match &finding.result {
-        Ok(outcome) => outcome.clone(),
-        Err(refusal) => Outcome::Refused(refusal.told()),
-    };
+    let outcome = outcome_of(finding);
     let told = match &outcome {
         Outcome::Records(contents) => contents.iter().map(|content| content.len()).sum(),
         _ => 0_usize,
@@ -328,11 +342,28 @@ fn body(desk: &Desk, verified: &Verified, finding: &Finding, said: &Said) -> Vec
     cbor::encode_about(&body, told.saturating_add(512))
 }
 
+/// What the asker hears.
+fn outcome_of(finding: &Finding) -> Outcome {
+    match &finding.result {
+        Ok(outcome) => outcome.clone(),
+        Err(refusal) => Outcome::Refused(refusal.told()),
+    }
+}
+
+/// Why it was refused, exactly; what was submitted and breaks a rule is told which.
+fn refusal_of(finding: &Finding) -> Option<Refusal> {
+    match &finding.result {
+        Ok(Outcome::NotKept(_)) => Some(Refusal::NotAcceptable),
+        Ok(_) => None,
+        Err(refusal) => Some(*refusal),
+    }
+}
+
 fn decision(desk: &Desk, verified: &Verified, finding: &Finding, gate: &Gate) -> Decision {
     let request = verified.request();
     let shown = &finding.shown;
     Decision {
-        refusal: finding.result.as_ref().err().copied(),
+        refusal: refusal_of(finding),
         party: request.sender.clone(),
         signing_key: verified.signing_key(),
         staff: request.staff.id.clone(),
@@ -346,6 +377,7 @@ fn decision(desk: &Desk, verified: &Verified, finding: &Finding, gate: &Gate) ->
         versions: shown.versions.iter().map(|id| minicbor::bytes::ByteArray::from(*id)).collect(),
         groups: shown.groups,
         reasons: shown.reasons.clone(),
+        act: request.question.act(),
     }
 }
 

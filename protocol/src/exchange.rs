@@ -38,6 +38,9 @@ pub struct Decided {
     /// Since when no quorum of witnesses had cosigned, if the answer says so.
     #[n(6)]
     pub unwitnessed_since: Option<Timestamp>,
+    /// What was told, encoded, if it cannot be found again because finding it changed what is kept.
+    #[n(7)]
+    pub told: Option<minicbor::bytes::ByteVec>,
 }
 
 /// What the memory says of a request that arrives.

@@ -84,6 +84,10 @@ pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
 pub const RECEIPTS_PER_QUESTION_MAX: usize = 6;
 /// About how many bytes of receipts one question submits: request and envelope share a row while it is open.
 pub const RECEIPTS_BYTES_MAX: usize = 16 << 10;
+/// The most versions of records submitted at once.
+pub const PAPERS_PER_QUESTION_MAX: usize = 16;
+/// How long they are together, in bytes: request and envelope share a row while the question is open.
+pub const SUBMISSION_BYTES_MAX: usize = 24 << 10;
 /// The longest receipt, in bytes.
 pub const RECEIPT_BYTES_MAX: usize = 10_000;
 /// The most heads besides the last cosigned one that the beginning of an epoch names.

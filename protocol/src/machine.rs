@@ -27,8 +27,10 @@ use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
-use crate::message::{Body, Outcome, Points, Staff};
+use crate::message::{Body, Flaw, Outcome, Points, Question, Staff, Versions};
 use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, SigningKey};
+use crate::record::paper::{Author, Paper, Vouched};
+use crate::record::slip::Slip;
 use crate::store::{Committed, Entry, Receipt, Seat, Store, StoreError};
 use crate::time::{Now, Steady, Timestamp};
 use crate::verify::{Opened, Sealed, Unfit, Verified};
@@ -75,9 +77,13 @@ pub enum Wish {
         valid_on: Option<Date>,
         /// As known at this instant; now if absent.
         known_at: Option<Timestamp>,
+        /// Which versions; those in force if absent.
+        versions: Option<Versions>,
     },
     /// Who looked at them.
     History,
+    /// Submit versions of records; their insurer keeps them all or none.
+    Submission(Vec<Slip>),
     /// Register in the directory that this home is theirs; an insurer's own staff wish it.
     Registration {
         /// The home.
@@ -180,6 +186,9 @@ pub enum AnswerError {
 /// Evaluated points, and one proof for all of them.
 pub type Evaluation = (Vec<[u8; 32]>, [u8; 64]);
 
+/// What was submitted, each version vouched for by its author, or everything that is wrong with it.
+pub type Examined = Result<Vec<Vouched>, Vec<Flaw>>;
+
 /// What a machine is told.
 #[derive(Debug)]
 pub enum Event {
@@ -203,6 +212,10 @@ pub enum Event {
     Unblinded(AskId, Option<Box<[u8; OUTPUT_BYTES]>>),
     /// Points are evaluated.
     Evaluated(Box<Verified>, Route, Option<Box<Evaluation>>),
+    /// Versions to be submitted are signed.
+    Signed(AskId, Vec<minicbor::bytes::ByteVec>),
+    /// What was submitted was examined.
+    Examined(Box<Verified>, Route, Examined),
     /// The municipality's own staff feed it.
     Import(AskId, Vec<u8>),
     /// The seat, an issuer, issued a credential: it is to stand in its ledger.
@@ -332,6 +345,10 @@ pub enum Work {
     Unblind(AskId, Box<Unblinding>),
     /// Evaluate hidden points.
     Evaluate(Box<Verified>, Route, Points, Secret),
+    /// Sign versions of a person's records as their author.
+    Sign(AskId, Box<Signing>),
+    /// Examine what was submitted: signatures and forms.
+    Examine(Box<Verified>, Route, Digest),
     /// Nothing to evaluate: comes back to be refused.
     Decline(Box<Verified>, Route),
 }
@@ -349,6 +366,21 @@ pub enum Done {
     Dropped(Route, PartyId, Unfit),
     /// A presentation was verified: connection, number of its frame, result.
     Admitted(u64, u64, Result<Arc<Standing>, NotAdmitted>),
+}
+
+/// All that signing versions takes.
+#[derive(Debug)]
+pub struct Signing {
+    /// The versions.
+    pub slips: Vec<Slip>,
+    /// Whose records.
+    pub person: Handle,
+    /// Who wrote them.
+    pub author: PartyId,
+    /// The network the signatures count in.
+    pub network: Digest,
+    /// The author's signing key.
+    pub signing: Arc<dyn SigningKey>,
 }
 
 /// A request of our own before it is signed.
@@ -632,6 +664,18 @@ impl Work {
             Self::Unblind(ask, unblinding) => {
                 Done::Event(seat, Event::Unblinded(ask, unblinding.uncover(primitives).map(Box::new)))
             }
+            Self::Sign(ask, signing) => {
+                let Signing { slips, person, author, network, signing } = *signing;
+                let mut sign = |slip: &Slip| {
+                    let paper = Paper::sign(slip, &person, &author, &network, signing.as_ref(), dice);
+                    cbor::encode_about(&paper, slip.content.len().saturating_add(512)).into()
+                };
+                Done::Event(seat, Event::Signed(ask, slips.iter().map(&mut sign).collect()))
+            }
+            Self::Examine(verified, route, network) => {
+                let examined = examine(&verified, &network, primitives);
+                Done::Event(seat, Event::Examined(verified, route, examined))
+            }
             Self::Decline(verified, route) => Done::Event(seat, Event::Evaluated(verified, route, None)),
             Self::Evaluate(verified, route, points, secret) => {
                 let points: Vec<[u8; 32]> = points.points.iter().map(|point| **point).collect();
@@ -641,6 +685,22 @@ impl Work {
             }
         }
     }
+}
+
+/// Examines each paper of a submission; of all that are wrong the first flaw.
+fn examine(verified: &Verified, network: &Digest, primitives: &dyn Primitives) -> Examined {
+    let Question::Submit(submission) = &verified.request().question else { return Err(Vec::new()) };
+    let standing = verified.standing();
+    let Some(key) = standing.signing_key(verified.signing_key()) else { return Err(Vec::new()) };
+    let author = Author { party: standing.party(), key, credential: standing.credential() };
+    let (mut vouched, mut flaws) = (Vec::new(), Vec::new());
+    for (place, paper) in (0_u32..).zip(&submission.papers) {
+        match Paper::examine(paper, place, &submission.person, &author, network, primitives) {
+            Ok(one) => vouched.push(one),
+            Err(flaw) => flaws.push(flaw),
+        }
+    }
+    if flaws.is_empty() { Ok(vouched) } else { Err(flaws) }
 }
 
 fn seal_request(seat: Seat, draft: Draft, dice: &mut dyn CryptoRng, primitives: &dyn Primitives) -> Done {
@@ -718,6 +778,8 @@ impl core::fmt::Debug for Work {
             Self::Blind(..) => "Blind",
             Self::Unblind(..) => "Unblind",
             Self::Evaluate(..) => "Evaluate",
+            Self::Sign(..) => "Sign",
+            Self::Examine(..) => "Examine",
             Self::Decline(..) => "Decline",
         })
     }

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::code::act::Act;
 use crate::code::job::Job;
 use crate::code::purpose::Purpose;
 use crate::code::record_kind::RecordKind;
@@ -101,6 +102,20 @@ pub enum Question {
     /// [`crate::ledger::proof::Evidence`], encoded.
     #[n(5)]
     Resubmit(#[n(0)] Vec<minicbor::bytes::ByteVec>),
+    /// A municipality: keep these versions of records of a person.
+    #[n(6)]
+    Submit(#[n(0)] Submission),
+}
+
+/// Versions of records that their author submits (提出): all are kept, or none.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Submission {
+    /// The person, by their card.
+    #[n(0)]
+    pub person: Handle,
+    /// Each a [`crate::record::paper::Paper`], encoded; together at most [`limits::SUBMISSION_BYTES_MAX`].
+    #[n(1)]
+    pub papers: Vec<minicbor::bytes::ByteVec>,
 }
 
 /// Which records of whom.
@@ -118,6 +133,18 @@ pub struct Reading {
     /// As known at this instant; everything known by now if absent.
     #[n(3)]
     pub known_at: Option<Timestamp>,
+    /// Which versions; those in force if absent.
+    #[n(4)]
+    pub versions: Option<Versions>,
+}
+
+/// Which versions of records are asked for, if not those in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Versions {
+    /// Every one that was known, whenever it holds and whatever replaced it; no drafts (版の履歴).
+    #[n(0)]
+    All,
 }
 
 /// The place of an entry in the directory, derived from a pseudonym.
@@ -221,6 +248,43 @@ pub enum Outcome {
     /// So many receipts are held as evidence.
     #[n(6)]
     Held(#[n(0)] u64),
+    /// What was submitted is kept, in the order of its papers.
+    #[n(7)]
+    Kept(#[n(0)] Vec<Kept>),
+    /// Nothing of what was submitted is kept, for these reasons.
+    #[n(8)]
+    NotKept(#[n(0)] Vec<Flaw>),
+}
+
+/// One version that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Kept {
+    /// The record.
+    #[n(0)]
+    pub id: minicbor::bytes::ByteArray<16>,
+    /// Which of its versions.
+    #[n(1)]
+    pub number: u32,
+    /// Since when it is known here; before this exchange if it was kept before.
+    #[n(2)]
+    pub recorded_at: Timestamp,
+}
+
+/// What is wrong with one paper (誤り). Never the value that was there.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Flaw {
+    /// Which paper, from 0.
+    #[n(0)]
+    pub paper: u32,
+    /// The field.
+    #[n(1)]
+    pub path: String,
+    /// The rule it breaks.
+    #[n(2)]
+    pub rule: String,
+    /// What would be right.
+    #[n(3)]
+    pub expected: String,
 }
 
 /// One look at a person, as the person or their insurer is shown it.
@@ -247,6 +311,9 @@ pub struct Access {
     /// Its leaf in the insurer's ledger.
     #[n(6)]
     pub leaf: u64,
+    /// What was done; none if it was looked at.
+    #[n(7)]
+    pub act: Option<Act>,
 }
 
 impl Request {
@@ -264,6 +331,12 @@ impl Request {
                 fits && (1..=limits::RECEIPTS_PER_QUESTION_MAX).contains(&list.len())
             }
             Question::Register(list) => (1..=limits::REGISTRATIONS_PER_QUESTION_MAX).contains(&list.len()),
+            Question::Submit(Submission { person, papers }) => {
+                let bytes = papers.iter().fold(0_usize, |sum, paper| sum.saturating_add(paper.len()));
+                matches!(person, Handle::Care(_))
+                    && (1..=limits::PAPERS_PER_QUESTION_MAX).contains(&papers.len())
+                    && bytes <= limits::SUBMISSION_BYTES_MAX
+            }
         };
         question
             && self.staff.id.chars().count() <= 64
@@ -271,6 +344,21 @@ impl Request {
             && self.seen.as_ref().is_none_or(|seen| seen.origin.len() <= 120)
             && self.issued <= self.expires
             && self.expires.since(self.issued) <= limits::REQUEST_LIFE
+    }
+}
+
+impl Question {
+    /// What answering it does with records of a person; none if it reads them, or is about nobody.
+    pub const fn act(&self) -> Option<Act> {
+        match self {
+            Self::Submit(_) => Some(Act::Write),
+            Self::Read(_)
+            | Self::LookUp(_)
+            | Self::Evaluate(_)
+            | Self::Register(_)
+            | Self::History(_)
+            | Self::Resubmit(_) => None,
+        }
     }
 }
 

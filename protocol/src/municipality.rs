@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod import;
+pub mod submission;
 
 use crate::access_log::{self, proof};
 use crate::batch::Batch;
@@ -22,7 +23,7 @@ use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
 use crate::ledger::origin::Origin;
 use crate::limits;
-use crate::machine::{Action, Count, Event, Machine, Outbox};
+use crate::machine::{Action, Count, Event, Examined, Machine, Outbox, Work};
 use crate::message::{Access, Outcome, Question, Reading, Staff};
 use crate::policy;
 use crate::policy::judge::Judge;
@@ -71,6 +72,7 @@ impl Municipality {
     fn find(
         &mut self,
         verified: &Verified,
+        examined: Option<&Examined>,
         moment: Moment,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
@@ -78,6 +80,10 @@ impl Municipality {
         match &verified.request().question {
             Question::Read(reading) => self.find_records(verified, reading, moment.at, batch, out),
             Question::History(person) => self.find_history(verified, person, moment, batch),
+            Question::Submit(submission) => match examined {
+                Some(examined) => self.find_submission(verified, (submission, examined), moment, batch, out),
+                None => Ok(Finding::refused(Refusal::NotAcceptable, Label::GENERAL, Vec::new())),
+            },
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
                 Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
             }
@@ -112,11 +118,7 @@ impl Municipality {
         let mut shown = Shown::nothing(kinds.clone());
         let mut contents = Vec::new();
         for kind in kinds {
-            let facts = Facts {
-                consent: ConsentState::on(&file.consents, *kind, today),
-                protection: ProtectionState::on(&file.protections, today),
-                ..facts
-            };
+            let facts = Self::facts_of(facts, &file, *kind, today);
             let before = self.judge.remembered();
             let authorised = policy::authorise(&mut self.judge, &facts, &file.person, *kind);
             let is_new = self.judge.remembered() == before;
@@ -130,7 +132,7 @@ impl Municipality {
                 Err(Denial::Unrelated) => return refused(Refusal::Unrelated),
                 Err(Denial::NotPermitted) => return refused(Refusal::NotPermitted),
             };
-            let selected = file::read(&permit, label, as_of, batch)?;
+            let selected = file::read(&permit, label, (as_of, reading.versions), batch)?;
             shown.groups = shown.groups.union(permit.groups());
             shown.reasons.extend(permit.reasons().iter().cloned());
             shown.versions.extend(selected.records.iter().map(|record| *record.as_bytes()));
@@ -169,6 +171,7 @@ impl Municipality {
             kinds: detail.decision.kinds,
             refused: detail.decision.refusal.is_some(),
             leaf,
+            act: detail.decision.act,
         });
         let shown = Shown { groups: FieldGroups::EMPTY, ..Shown::nothing(Vec::new()) };
         let proof = Some(cbor::encode(&proof).into());
@@ -198,6 +201,12 @@ impl Municipality {
         }
     }
 
+    /// The same with what the person's file says.
+    fn facts_of(facts: Facts, file: &File, kind: RecordKind, today: Date) -> Facts {
+        let consent = ConsentState::on(&file.consents, kind, today);
+        Facts { consent, protection: ProtectionState::on(&file.protections, today), ..facts }
+    }
+
     /// The label of a person of ours; `None` for a card of another insurer.
     fn label_of(&self, person: &Handle, batch: &Batch<'_>) -> Result<Option<Label>, StoreError> {
         let label = access_log::label(&self.label, person);
@@ -212,10 +221,23 @@ impl Machine for Municipality {
     fn handle(&mut self, event: Event, gate: &Gate, batch: &mut Batch<'_>, out: &mut Outbox) -> Result<(), StoreError> {
         self.follow(gate);
         match event {
+            Event::Request(verified, route) if matches!(verified.request().question, Question::Submit(_)) => {
+                // Signatures and forms are work for a worker.
+                let work = Work::Examine(verified, route, gate.network());
+                out.act(Action::Work(self.desk.seat, Box::new(work)));
+                Ok(())
+            }
+            Event::Examined(verified, route, examined) => {
+                let desk = self.desk.clone();
+                let mut find = |verified: &Verified, moment, batch: &mut Batch<'_>, out: &mut Outbox| {
+                    self.find(verified, Some(&examined), moment, batch, out)
+                };
+                duty::answer(&desk, &verified, route, gate, batch, out, &mut find)
+            }
             Event::Request(verified, route) => {
                 let desk = self.desk.clone();
                 let mut find = |verified: &Verified, moment, batch: &mut Batch<'_>, out: &mut Outbox| {
-                    self.find(verified, moment, batch, out)
+                    self.find(verified, None, moment, batch, out)
                 };
                 duty::answer(&desk, &verified, route, gate, batch, out, &mut find)
             }

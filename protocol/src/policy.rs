@@ -2,13 +2,14 @@
 //!
 //! Nothing here decides around the policy, with one rule before it: without a tie to the person, and
 //! without an emergency, every asker gets one and the same answer. The only maker of a [`Permit`]
-//! is [`authorise`], and reading a record needs one.
+//! is [`authorise`], and reading a record needs one; that of a [`WritePermit`] is [`authorise_writing`].
 
 pub mod bounds;
 pub mod judge;
 pub mod ruling;
 mod shipped;
 
+use crate::code::act::Act;
 use crate::code::field_group::FieldGroups;
 use crate::code::record_kind::RecordKind;
 use crate::digest::Digest;
@@ -35,6 +36,56 @@ pub fn authorise(judge: &mut Judge, facts: &Facts, person: &PersonId, kind: Reco
     let ruling = judge.judge(&Facts { kind, ..*facts });
     let groups = ruling.verdict?;
     Ok(Permit::new(person.clone(), kind, groups, judge.digest_in_force(), ruling.reasons))
+}
+
+/// The permission to add versions of one kind of record of one person.
+pub struct WritePermit {
+    person: PersonId,
+    kind: RecordKind,
+    reasons: Vec<String>,
+}
+
+/// Asks the policy whether versions of `kind` of `person` may be written under `facts`, as [`authorise`] does for
+/// reading.
+///
+/// # Errors
+/// The [`Denial`] of the policy.
+pub fn authorise_writing(
+    judge: &mut Judge,
+    facts: &Facts,
+    person: &PersonId,
+    kind: RecordKind,
+) -> Result<WritePermit, Denial> {
+    let ruling = judge.judge_act(Act::Write, &Facts { kind, ..*facts });
+    ruling.verdict?;
+    Ok(WritePermit { person: person.clone(), kind, reasons: ruling.reasons })
+}
+
+impl WritePermit {
+    /// Whose record may be written.
+    pub const fn person(&self) -> &PersonId {
+        &self.person
+    }
+
+    /// Which kind of it.
+    pub const fn kind(&self) -> RecordKind {
+        self.kind
+    }
+
+    /// The ids of the policies that decided, sorted.
+    pub fn reasons(&self) -> &[String] {
+        &self.reasons
+    }
+}
+
+impl core::fmt::Debug for WritePermit {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("WritePermit")
+            .field("person", &"[redacted]")
+            .field("kind", &self.kind)
+            .field("reasons", &self.reasons)
+            .finish()
+    }
 }
 
 impl Permit {

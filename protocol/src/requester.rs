@@ -27,9 +27,10 @@ use crate::ledger::origin::Origin;
 use crate::ledger::proof::VerifiedNotes;
 use crate::limits;
 use crate::machine::{
-    Action, AnswerError, Ask, AskId, Count, Ending, Event, Failure, KnownNote, Outbox, Pending, Reuse, Wish, Work,
+    Action, AnswerError, Ask, AskId, Count, Ending, Event, Failure, KnownNote, Outbox, Pending, Reuse, Signing, Wish,
+    Work,
 };
-use crate::message::{Points, Question, Reading, Request, Staff};
+use crate::message::{Points, Question, Reading, Request, Staff, Submission};
 use crate::primitives::{Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -218,6 +219,7 @@ impl Requester {
                 self.end_exchange(exchange, failure, batch, out)?;
             }
             Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
+            Event::Signed(id, papers) => self.signed(id, papers, gate, batch, out)?,
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
                 self.catch_up(batch, out)?;
@@ -226,6 +228,7 @@ impl Requester {
             }
             other @ (Event::Request(..)
             | Event::Evaluated(..)
+            | Event::Examined(..)
             | Event::Import(..)
             | Event::Cosign { .. }
             | Event::Shown(_)
@@ -328,7 +331,7 @@ impl Requester {
         let pseudonym = Pseudonym::new(*output, KEY_VERSION);
         let question = match &open.ask.wish {
             Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
-            Wish::Records { .. } | Wish::History => Question::LookUp(pseudonym.tag()),
+            Wish::Records { .. } | Wish::History | Wish::Submission(_) => Question::LookUp(pseudonym.tag()),
         };
         open.pseudonym = Some(pseudonym);
         self.ask_directory(id, question, gate, batch, out)
@@ -369,12 +372,50 @@ impl Requester {
         }
         let person = open.ask.person.clone();
         let question = match &open.ask.wish {
-            Wish::Records { kinds, valid_on, known_at } => {
-                Question::Read(Reading { person, kinds: kinds.clone(), valid_on: *valid_on, known_at: *known_at })
+            Wish::Submission(slips) => {
+                let signing = Signing {
+                    slips: slips.clone(),
+                    person,
+                    author: self.identity.party.clone(),
+                    network: gate.network(),
+                    signing: Arc::clone(&self.identity.signing),
+                };
+                out.act(Action::Work(self.identity.seat, Box::new(Work::Sign(id, Box::new(signing)))));
+                return Ok(());
             }
+            Wish::Records { kinds, valid_on, known_at, versions } => Question::Read(Reading {
+                person,
+                kinds: kinds.clone(),
+                valid_on: *valid_on,
+                known_at: *known_at,
+                versions: *versions,
+            }),
             Wish::History => Question::History(person),
             Wish::Registration { .. } => return Ok(()),
         };
+        self.begin(id, &member.party.clone(), question, gate, batch, out)
+    }
+
+    /// What is to be submitted is signed: it goes to the insurer on the card.
+    fn signed(
+        &mut self,
+        id: AskId,
+        papers: Vec<minicbor::bytes::ByteVec>,
+        gate: &Gate,
+        batch: &mut Batch<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.asks.get(&id) else { return Ok(()) };
+        let person = open.ask.person.clone();
+        let Handle::Care(card) = &person else {
+            self.fail(id, Failure::Malformed, out);
+            return Ok(());
+        };
+        let Some(member) = gate.roster().insurer(&card.insurer()) else {
+            self.fail(id, Failure::NoSuchInsurer, out);
+            return Ok(());
+        };
+        let question = Question::Submit(Submission { person, papers });
         self.begin(id, &member.party.clone(), question, gate, batch, out)
     }
 
@@ -473,7 +514,7 @@ pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
 /// Directory and pseudonymiser decide by organisation: who of its staff asks is none of theirs.
 fn staff_for(question: &Question, staff: &Staff) -> Staff {
     match question {
-        Question::Read(_) | Question::History(_) => staff.clone(),
+        Question::Read(_) | Question::History(_) | Question::Submit(_) => staff.clone(),
         Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
             Staff { id: String::new(), job: Job::System, proof: None }
         }

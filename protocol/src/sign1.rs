@@ -28,6 +28,8 @@ pub enum Label {
     StatusList,
     /// Proof of possession when joining.
     Possession,
+    /// A version of a record, by its author.
+    Record,
 }
 
 /// A signed object as it came: parsed far enough to know who claims to have signed it.
@@ -138,6 +140,7 @@ fn external(label: Label, bound: &[u8]) -> Vec<u8> {
         Label::Credential => "tsunagi credential",
         Label::StatusList => "tsunagi status list",
         Label::Possession => "tsunagi possession",
+        Label::Record => "tsunagi record",
     };
     cbor::encode(&(word, minicbor::bytes::ByteVec::from(bound.to_vec())))
 }

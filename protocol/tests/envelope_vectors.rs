@@ -191,6 +191,7 @@ fn run_retry(lines: &Lines<'_>) -> String {
         policy: nothing,
         label: vault::Label::GENERAL,
         unwitnessed_since: None,
+        told: None,
     };
     exchange::remember(&mut batch, asker, exchange, &decided).unwrap();
     let again = second.request();
@@ -412,6 +413,7 @@ impl Network {
                 kinds: vec![RecordKind::InsuranceCard, RecordKind::CertificationResult],
                 valid_on: None,
                 known_at: None,
+                versions: None,
             }),
         }
     }

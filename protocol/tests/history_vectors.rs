@@ -217,6 +217,7 @@ fn access(leaf: u64) -> Access {
         kinds: vec![RecordKind::CarePlan],
         refused: false,
         leaf,
+        act: None,
     }
 }
 

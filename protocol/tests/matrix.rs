@@ -8,6 +8,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a number out of range shall fail the test")]
 
+use protocol::code::act::Act;
 use protocol::code::field_group::FieldGroup::{self, Card, Contact, Content, Narrative, Place};
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
@@ -332,6 +333,58 @@ fn care_manager() -> Facts {
         staff_proven: true,
         disaster: false,
         by_self: false,
+    }
+}
+
+/// Who may write a kind, a second time.
+fn may_write(f: &Facts) -> bool {
+    let planner = plan_making_office(f) && f.job == Job::CareManager;
+    let by_rule = match f.kind {
+        RecordKind::DoctorsOpinion => {
+            ordered_hospital(f, &[Job::Doctor]) && matches!(f.purpose, Purpose::MedicalOpinion | Purpose::Certification)
+        }
+        RecordKind::CarePlan | RecordKind::ServiceUsePlan => planner && f.purpose == Purpose::CarePlanning,
+        RecordKind::CertificationApplication => planner && f.purpose == Purpose::Certification,
+        RecordKind::BenefitManagement => {
+            let at_home = plan_making_office(f) && f.service == ServiceClass::CarePlanning;
+            at_home && matches!(f.job, Job::CareManager | Job::Clerk) && f.purpose == Purpose::BenefitAdministration
+        }
+        RecordKind::LifeAssessment => {
+            let provides = matches!(f.relationship, Some(Nature::Service | Nature::FacilityPlanning));
+            let care = [Job::CareManager, Job::Nurse, Job::Therapist, Job::Dietitian, Job::CareWorker, Job::Consultant];
+            let gives = f.role == PartyKind::Office && provides && f.purpose == Purpose::ServiceProvision;
+            gives && care.contains(&f.job)
+        }
+        _ => false,
+    };
+    officer_reads(f) || by_rule && !f.by_self
+}
+
+#[test]
+fn every_kind_is_written_by_whom_the_table_says_and_by_nobody_else() {
+    let mut judge = Judge::shipped();
+    for kind in RecordKind::ALL {
+        let mut permitted = 0;
+        let mut hold = |facts: &Facts| {
+            let stranger = facts.relationship.is_none() && !officer(facts) && !facts.by_self;
+            let expected = match may_write(facts) {
+                _ if stranger => Err(Denial::Unrelated),
+                true => Ok(()),
+                false => Err(Denial::NotPermitted),
+            };
+            let found = judge.judge_act(Act::Write, facts).verdict.map(drop);
+            assert_eq!(found, expected, "{facts:?}");
+            expected.is_ok()
+        };
+        for number in (0..VECTORS).step_by(STEP) {
+            if hold(&vector(kind, number)) && permitted < PERMITTED {
+                permitted += 1;
+                neighbours(number).into_iter().for_each(|near| {
+                    hold(&vector(kind, near));
+                });
+            }
+        }
+        assert!(permitted > 0, "{kind:?} is written by nobody");
     }
 }
 

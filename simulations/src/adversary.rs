@@ -197,7 +197,7 @@ pub fn steal(world: &mut World, query: &Query, dice: &mut dyn Rng) -> Option<The
     let sealing = gate.statement(&asked, now.wall)?.sealing_key(suite, suite)?.clone();
     let stolen = world.founding().signing(&victim)?.clone();
     let ask = query.ask();
-    let Wish::Records { kinds, valid_on, known_at } = ask.wish else { return None };
+    let Wish::Records { kinds, valid_on, known_at, versions } = ask.wish else { return None };
     let mut dice = stream(dice.next_u64(), "theft");
     let request = Request {
         sender: victim.clone(),
@@ -210,7 +210,7 @@ pub fn steal(world: &mut World, query: &Query, dice: &mut dyn Rng) -> Option<The
         seen: None,
         staff: ask.staff,
         purpose: ask.purpose,
-        question: Question::Read(Reading { person: ask.person, kinds, valid_on, known_at }),
+        question: Question::Read(Reading { person: ask.person, kinds, valid_on, known_at, versions }),
     };
     let draft = Draft {
         exchange: request.exchange,

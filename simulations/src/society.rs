@@ -313,7 +313,7 @@ impl Query {
             staff: Staff { id: "staff-1".into(), job, proof: None },
             purpose,
             person: self.handle.clone(),
-            wish: Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None },
+            wish: Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None },
         }
     }
 }

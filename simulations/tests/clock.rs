@@ -48,7 +48,7 @@ fn told(world: &mut World, who: &PartyId) -> Told {
         staff: Staff { id: "s-1".into(), job: Job::CareManager, proof: None },
         purpose: Purpose::CarePlanning,
         person: Handle::Care(PersonId::parse("131235:0000012345").unwrap()),
-        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None },
+        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None, versions: None },
     };
     match world.ask(who, ask) {
         Some(Ending::Answered(answered)) => match answered.outcome {
@@ -113,7 +113,7 @@ fn ask(world: &mut World, who: &str) -> Option<Ending> {
         staff: Staff { id: "s-1".into(), job: Job::CareManager, proof: None },
         purpose: Purpose::CarePlanning,
         person: Handle::Care(PersonId::parse("131235:0000012345").unwrap()),
-        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None },
+        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None, versions: None },
     };
     world.ask(&party(who), ask)
 }

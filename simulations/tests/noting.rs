@@ -62,7 +62,8 @@ fn ask(person: &str, wish: Wish, job: Job, purpose: Purpose) -> Ask {
 
 /// The planner asks for a record of that person.
 fn look(world: &mut World, person: &str) {
-    let wish = Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None };
+    let wish =
+        Wish::Records { kinds: vec![RecordKind::CertificationResult], valid_on: None, known_at: None, versions: None };
     let ending = world.ask(&party(PLANNER), ask(person, wish, Job::CareManager, Purpose::CarePlanning));
     answered(ending);
 }
@@ -371,6 +372,7 @@ fn decision() -> Decision {
         versions: Vec::new(),
         groups: FieldGroups::EMPTY,
         reasons: Vec::new(),
+        act: None,
     }
 }
 

@@ -405,7 +405,8 @@ fn without_witnesses_answers_are_marked_after_four_hours_and_narrowed_after_a_da
     let refused = answered(world.ask(&planner, result()));
     assert_eq!(refused.outcome, Outcome::Refused(Told::Unwitnessed));
     let mut card = result();
-    card.wish = Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None };
+    card.wish =
+        Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None, versions: None };
     assert!(matches!(answered(world.ask(&planner, card)).outcome, Outcome::Records(_)));
     assert!(alarmed(&world, CITY, "for a day") && alarmed(&world, PLANNER, "under no cosigned head after a day"));
 }

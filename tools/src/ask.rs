@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::cbor;
+use protocol::code::act::Act;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
@@ -16,9 +17,9 @@ use crate::line::Line;
 use crate::message::{Code, Report, Trouble, moment};
 use crate::telling::Lines;
 
-/// What is asked, as typed.
+/// Who asks about whom, as typed.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct Asker {
     /// Which seat of the node asks; its first if none.
     pub seat: Option<String>,
     /// The member of staff.
@@ -29,10 +30,21 @@ pub struct Question {
     pub purpose: String,
     /// Insurer number and insured number, or the medical-insurance handle.
     pub person: Person,
+}
+
+/// What is asked, as typed.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Who asks about whom.
+    pub asker: Asker,
     /// Which kinds of records.
     pub kinds: Vec<String>,
     /// In force on which day.
     pub valid_on: Option<String>,
+    /// As known by the end of which day.
+    pub known_on: Option<String>,
+    /// Every version instead of those in force.
+    pub every_version: bool,
     /// Who looked at the person, instead of records.
     pub history: bool,
 }
@@ -52,19 +64,34 @@ impl core::fmt::Debug for Person {
     }
 }
 
-impl Question {
-    /// The body of `POST /v1/ask`.
+impl Asker {
+    /// What every body of `POST /v1/ask` says.
     ///
     /// # Errors
     /// [`Code::Usage`] naming the words that are taken, for a word that is not.
     pub fn to_json(&self) -> Result<Value, Trouble> {
-        let usage = |word: &str, known: Vec<&str>| Trouble::new(Code::Usage, format!("{word}: {}", known.join(", ")));
         if Job::parse(&self.job).is_none() {
             return Err(usage("--job", Job::ALL.iter().map(|job| job.as_str()).collect()));
         }
         if Purpose::parse(&self.purpose).is_none() {
             return Err(usage("--purpose", Purpose::ALL.iter().map(|purpose| purpose.as_str()).collect()));
         }
+        let person = match &self.person {
+            Person::Care(insurer, insured) => json!({ "insurer": insurer, "insured": insured }),
+            Person::Medical(handle) => json!({ "medical": handle }),
+        };
+        Ok(json!({ "seat": self.seat, "staff": { "id": self.staff, "job": self.job }, "purpose": self.purpose,
+            "person": person }))
+    }
+}
+
+impl Question {
+    /// The body of `POST /v1/ask`.
+    ///
+    /// # Errors
+    /// As [`Asker::to_json`].
+    pub fn to_json(&self) -> Result<Value, Trouble> {
+        let mut question = self.asker.to_json()?;
         let kinds = || RecordKind::ALL.iter().map(|kind| kind.as_str()).collect();
         let has_unknown = self.kinds.iter().any(|kind| RecordKind::parse(kind).is_none());
         if has_unknown || self.kinds.is_empty() != self.history {
@@ -73,13 +100,26 @@ impl Question {
         if self.valid_on.as_ref().is_some_and(|day| Date::parse(day).is_none()) {
             return Err(usage("--valid-on", vec!["YYYY-MM-DD"]));
         }
-        let person = match &self.person {
-            Person::Care(insurer, insured) => json!({ "insurer": insurer, "insured": insured }),
-            Person::Medical(handle) => json!({ "medical": handle }),
+        let known_at = match self.known_on.as_deref().map(Date::parse) {
+            None => None,
+            Some(day) => {
+                let last = day.and_then(Date::last_instant_japan);
+                Some(last.ok_or_else(|| usage("--known-on", vec!["YYYY-MM-DD"]))?.unix_ms())
+            }
         };
-        Ok(json!({ "seat": self.seat, "staff": { "id": self.staff, "job": self.job }, "purpose": self.purpose,
-            "person": person, "kinds": self.kinds, "valid_on": self.valid_on, "history": self.history }))
+        if let Some(object) = question.as_object_mut() {
+            object.insert("kinds".to_owned(), json!(self.kinds));
+            object.insert("valid_on".to_owned(), json!(self.valid_on));
+            object.insert("known_at_ms".to_owned(), json!(known_at));
+            object.insert("every_version".to_owned(), json!(self.every_version));
+            object.insert("history".to_owned(), json!(self.history));
+        }
+        Ok(question)
     }
+}
+
+fn usage(word: &str, known: Vec<&str>) -> Trouble {
+    Trouble::new(Code::Usage, format!("{word}: {}", known.join(", ")))
 }
 
 /// Asks and tells the answer. Good only if it was answered.
@@ -110,6 +150,8 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
     match &body.outcome {
         Outcome::Refused(told) => lines.add(0, &format!("結果: 拒否 ({})", told.as_str())),
         Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 答え"),
+        Outcome::Kept(_) => lines.add(0, "結果: 保管"),
+        Outcome::NotKept(_) => lines.add(0, "結果: 保管しません。誤りを直して、もう一度提出してください"),
         _ => lines.add(0, "結果: 受付"),
     }
     lines.add(0, &format!("答えた組織: {}", body.responder));
@@ -138,7 +180,11 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
 
 fn look_text(look: &Access) -> String {
     let kinds: Vec<_> = look.kinds.iter().map(|kind| kind.japanese()).collect();
-    let ended = if look.refused { "拒否" } else { "答え" };
+    let ended = match (look.refused, look.act) {
+        (true, _) => "拒否",
+        (false, Some(Act::Write)) => "登録",
+        (false, None) => "答え",
+    };
     format!(
         "{} {} {} ({}) {} {} {ended} 葉 {}",
         moment(look.at),
@@ -157,20 +203,31 @@ mod tests {
 
     #[test]
     fn a_wrong_word_is_answered_with_those_that_are_taken() {
-        let mut question = Question {
+        let asker = Asker {
             seat: None,
             staff: "s".to_owned(),
             job: "care-manager".to_owned(),
             purpose: "care-planning".to_owned(),
             person: Person::Medical("x".to_owned()),
+        };
+        let mut question = Question {
+            asker,
             kinds: vec!["insurance-card".to_owned()],
             valid_on: None,
+            known_on: None,
+            every_version: false,
             history: false,
         };
         assert!(question.to_json().is_ok());
-        question.job = "spy".to_owned();
+        question.asker.job = "spy".to_owned();
         assert!(question.to_json().unwrap_err().detail.contains("care-manager"));
-        question.job = "care-manager".to_owned();
+        question.asker.job = "care-manager".to_owned();
+        question.known_on = Some("2026-04-01".to_owned());
+        // The last millisecond of that day in Japan.
+        assert_eq!(question.to_json().unwrap()["known_at_ms"], json!(1_775_055_599_999_u64));
+        question.known_on = Some("yesterday".to_owned());
+        assert!(question.to_json().unwrap_err().detail.contains("--known-on"));
+        question.known_on = None;
         question.kinds.clear();
         assert!(question.to_json().unwrap_err().detail.contains("insurance-card"));
     }

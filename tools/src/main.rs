@@ -13,12 +13,13 @@ use protocol::id::party::PartyKind;
 use protocol::time::Span;
 use simulations::scenario::Scenario;
 use tools::application::Applicant;
-use tools::ask::{self, Person, Question};
+use tools::ask::{self, Asker, Person, Question};
 use tools::ledger::{self, Rosters};
 use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::population::{self, Wanted};
+use tools::record::submission::Submission;
 use tools::rotation::{self, Owner, Step, Turned};
 use tools::sweep::{self, Sweep};
 use tools::{authority, credential, dossier, member, network, record, simulate};
@@ -68,7 +69,7 @@ enum Verb {
         #[arg(long)]
         config: PathBuf,
     },
-    /// この計算機の上に本物の網を立ち上げ、十一の場面を見せる
+    /// この計算機の上に本物の網を立ち上げ、十三の場面を見せる
     Demo {
         /// 物語が終わったら網も止めて終わる
         #[arg(long)]
@@ -126,6 +127,19 @@ enum RecordVerb {
         kind: String,
         /// 記録のファイル (JSON)
         file: PathBuf,
+    },
+    /// 記録を、人の保険者に提出する。ノードが署名して送り、保管されたかどうかを示す
+    Submit(SubmitArgs),
+    /// 記録のすべての版を、訂正・取消・置き換えられたものも含めて示す
+    History {
+        #[command(flatten)]
+        asker: AskerArgs,
+        /// 記録の種類(いくつでも)
+        #[arg(long, required = true)]
+        kind: Vec<String>,
+        /// この日までに分かっていたこと (YYYY-MM-DD)
+        #[arg(long)]
+        known_on: Option<String>,
     },
     /// 様式の JSON Schema を示す
     Schema {
@@ -240,6 +254,53 @@ struct DoorArgs {
 #[derive(Args)]
 struct AskArgs {
     #[command(flatten)]
+    asker: AskerArgs,
+    /// 記録の種類(いくつでも)
+    #[arg(long)]
+    kind: Vec<String>,
+    /// この日に有効な記録 (YYYY-MM-DD)
+    #[arg(long)]
+    valid_on: Option<String>,
+    /// この日までに分かっていたこと (YYYY-MM-DD)
+    #[arg(long)]
+    known_on: Option<String>,
+    /// 記録ではなく閲覧履歴を照会する
+    #[arg(long, conflicts_with_all = ["kind", "valid_on", "known_on"])]
+    history: bool,
+}
+
+#[derive(Args)]
+struct SubmitArgs {
+    #[command(flatten)]
+    asker: AskerArgs,
+    /// 記録の種類
+    #[arg(long)]
+    kind: String,
+    /// 有効な最初の日 (YYYY-MM-DD)
+    #[arg(long)]
+    from: String,
+    /// 有効な最後の日 (YYYY-MM-DD)
+    #[arg(long)]
+    to: Option<String>,
+    /// 作成中・確定・訂正・取消 (draft, final, amended, cancelled)
+    #[arg(long, default_value = "final")]
+    status: String,
+    /// 訂正・取消・再提出する記録の番号。なければ新しい記録
+    #[arg(long)]
+    id: Option<String>,
+    /// 記録の何番目の版か
+    #[arg(long, default_value_t = 1)]
+    number: u32,
+    /// この記録に置き換えられる別の記録の番号
+    #[arg(long)]
+    supersedes: Option<String>,
+    /// 記録のファイル (JSON)
+    file: PathBuf,
+}
+
+#[derive(Args)]
+struct AskerArgs {
+    #[command(flatten)]
     door: DoorArgs,
     /// 職員
     #[arg(long)]
@@ -259,15 +320,6 @@ struct AskArgs {
     /// 医療保険の記号・番号 (保険者番号:記号:番号:枝番)
     #[arg(long, required_unless_present = "insurer")]
     medical: Option<String>,
-    /// 記録の種類(いくつでも)
-    #[arg(long)]
-    kind: Vec<String>,
-    /// この日に有効な記録 (YYYY-MM-DD)
-    #[arg(long)]
-    valid_on: Option<String>,
-    /// 記録ではなく閲覧履歴を照会する
-    #[arg(long, conflicts_with_all = ["kind", "valid_on"])]
-    history: bool,
 }
 
 #[derive(Args)]
@@ -685,6 +737,12 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
             RecordVerb::Kinds => Ok(record::kinds()),
             RecordVerb::Validate { kind, files } => record::validate(&kind, &files),
             RecordVerb::Show { kind, file } => record::show(&kind, &file),
+            RecordVerb::Submit(args) => run_submit(args),
+            RecordVerb::History { asker, kind: kinds, known_on } => {
+                let (line, asker) = open_asker(asker)?;
+                let question = Question { asker, kinds, valid_on: None, known_on, every_version: true, history: false };
+                ask::ask(&line, &question)
+            }
             RecordVerb::Schema { kind } => record::schema(&kind),
             RecordVerb::Publish { out } => record::publish(&out),
         },
@@ -746,14 +804,27 @@ fn run_simulate(verb: SimulateVerb) -> Result<Report, Trouble> {
 }
 
 fn run_ask(args: AskArgs) -> Result<Report, Trouble> {
-    let person = match (args.medical, args.insurer, args.insured) {
+    let AskArgs { asker, kind: kinds, valid_on, known_on, history } = args;
+    let (line, asker) = open_asker(asker)?;
+    ask::ask(&line, &Question { asker, kinds, valid_on, known_on, every_version: false, history })
+}
+
+fn run_submit(args: SubmitArgs) -> Result<Report, Trouble> {
+    let SubmitArgs { asker, kind, from, to, status, id, number, supersedes, file } = args;
+    let (line, asker) = open_asker(asker)?;
+    let submission = Submission { kind, from, to, status, id, number, supersedes };
+    record::submission::submit(&line, &asker, &submission, &file)
+}
+
+fn open_asker(args: AskerArgs) -> Result<(Line, Asker), Trouble> {
+    let AskerArgs { door, staff, job, purpose, insurer, insured, medical } = args;
+    let person = match (medical, insurer, insured) {
         (Some(handle), _, _) => Person::Medical(handle),
         (None, Some(insurer), Some(insured)) => Person::Care(insurer, insured),
         _ => return Err(Trouble::new(Code::Usage, "--insurer と --insured、または --medical")),
     };
-    let AskArgs { door, staff, job, purpose, kind: kinds, valid_on, history, .. } = args;
     let seat = door.seat.clone();
-    ask::ask(&open(door)?, &Question { seat, staff, job, purpose, person, kinds, valid_on, history })
+    Ok((open(door)?, Asker { seat, staff, job, purpose, person }))
 }
 
 fn run_ledger(verb: LedgerVerb) -> Result<Report, Trouble> {

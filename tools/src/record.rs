@@ -1,8 +1,9 @@
-//! Records outside the network (`tsunagi record`): which kinds there are, whether a file is a good record, what stands in
+//! Records (`tsunagi record`): which kinds there are, whether a file is a good record, what stands in
 //! it in Japanese, and the pages and schemas for whoever writes software. Judges by the forms of `protocol` alone.
 
 pub mod catalogue;
 pub mod schema;
+pub mod submission;
 
 use std::path::Path;
 

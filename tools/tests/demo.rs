@@ -11,7 +11,7 @@ use tools::line::wait_until;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
-fn the_story_s_eleven_steps_come_out_as_they_must() {
+fn the_story_s_thirteen_steps_come_out_as_they_must() {
     let output = Command::new(env!("CARGO_BIN_EXE_tsunagi"))
         .args(["demo", "--once", "--json", "--persons", "300"])
         .output()
@@ -21,7 +21,7 @@ fn the_story_s_eleven_steps_come_out_as_they_must() {
     let wrong: Vec<_> = steps.iter().filter(|step| step["ok"] != true).collect();
     assert!(wrong.is_empty(), "{wrong:#?}\n{}", String::from_utf8_lossy(&output.stderr));
     let ids: Vec<_> = steps.iter().filter_map(|step| step["id"].as_u64()).collect();
-    assert_eq!(ids, (1..=11).collect::<Vec<_>>());
+    assert_eq!(ids, (1..=13).collect::<Vec<_>>());
     assert!(report["ledgers"].as_array().unwrap().iter().all(|ledger| ledger["verified"] == true));
     assert_eq!(report["ok"], true);
     assert!(output.status.success());

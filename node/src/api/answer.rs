@@ -3,15 +3,20 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::cbor;
+use protocol::code::act::Act;
+use protocol::digest::Digest;
+use protocol::id::handle::Handle;
 use protocol::machine::{Answered, Ending, Failure};
-use protocol::message::{Access, Body, Outcome};
+use protocol::message::{Access, Body, Flaw, Kept, Outcome};
+use protocol::primitives::Real;
 use protocol::record::disclosure::Content;
+use protocol::record::version::RecordId;
 use serde_json::{Value, json};
 
 /// The end of an ask: answered, refused or failed.
-pub(super) fn to_json(ending: &Ending) -> Value {
+pub(super) fn to_json(ending: &Ending, person: &Handle, network: &Digest) -> Value {
     match ending {
-        Ending::Answered(answered) => answered_to_json(answered),
+        Ending::Answered(answered) => answered_to_json(answered, person, network),
         Ending::Failed(failure) => {
             let (code, message) = explain(failure);
             let failure = json!({ "code": code, "message_ja": message, "detail": failure.to_string() });
@@ -21,7 +26,7 @@ pub(super) fn to_json(ending: &Ending) -> Value {
 }
 
 #[expect(clippy::indexing_slicing, reason = "writing a name of ours into a JSON object makes it")]
-fn answered_to_json(answered: &Answered) -> Value {
+fn answered_to_json(answered: &Answered, person: &Handle, network: &Digest) -> Value {
     let body = cbor::decode::<Body>(&answered.body).ok();
     let decided = body.as_ref().map(|body| body.decided.unix_ms());
     let mut value = json!({
@@ -48,7 +53,7 @@ fn answered_to_json(answered: &Answered) -> Value {
         }
         Outcome::Records(contents) => match contents.iter().map(|bytes| Content::decode(bytes)).collect() {
             Ok::<Vec<_>, _>(contents) => {
-                value["records"] = contents.iter().map(Content::to_json).collect();
+                value["records"] = contents.iter().map(|content| content_to_json(content, person, network)).collect();
             }
             Err(_fault) => {
                 value["outcome"] = json!("failed");
@@ -57,10 +62,38 @@ fn answered_to_json(answered: &Answered) -> Value {
         },
         Outcome::History(accesses, _proof) => value["history"] = accesses.iter().map(access_to_json).collect(),
         Outcome::Registered => value["registered"] = json!(true),
+        Outcome::Kept(kept) => value["kept"] = kept.iter().map(kept_to_json).collect(),
+        Outcome::NotKept(flaws) => {
+            value["outcome"] = json!("not-kept");
+            value["flaws"] = flaws.iter().map(flaw_to_json).collect();
+        }
         // No ask of local software ends in these.
         Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Held(_) => {}
     }
     value
+}
+
+/// The content, and of each version whether its author's signature holds for it; null where there is none to see.
+fn content_to_json(content: &Content, person: &Handle, network: &Digest) -> Value {
+    let mut value = content.to_json();
+    let proven = content.versions().iter().map(|shown| shown.is_authors(content.kind(), person, network, &Real));
+    if let Some(versions) = value.get_mut("versions").and_then(Value::as_array_mut) {
+        for (version, proven) in versions.iter_mut().zip(proven) {
+            if let Some(version) = version.as_object_mut() {
+                version.insert("author_proven".to_owned(), json!(proven));
+            }
+        }
+    }
+    value
+}
+
+fn kept_to_json(kept: &Kept) -> Value {
+    let id = RecordId::from_bytes(*kept.id);
+    json!({ "id": id.to_string(), "number": kept.number, "recorded_at_ms": kept.recorded_at.unix_ms() })
+}
+
+fn flaw_to_json(flaw: &Flaw) -> Value {
+    json!({ "paper": flaw.paper, "path": flaw.path, "rule": flaw.rule, "expected": flaw.expected })
 }
 
 fn access_to_json(access: &Access) -> Value {
@@ -72,6 +105,7 @@ fn access_to_json(access: &Access) -> Value {
         "purpose": access.purpose.as_str(),
         "kinds": access.kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
         "refused": access.refused,
+        "act": access.act.map(Act::as_str),
         "leaf": access.leaf,
     })
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/ask`: a question about one person, from JSON to the machine's words.
+//! `POST /v1/ask`: a question about one person, or records of theirs to be kept, from JSON to the machine's words.
 
 use std::sync::Arc;
 
@@ -14,7 +14,9 @@ use protocol::id::handle::Handle;
 use protocol::id::insurer::InsurerNumber;
 use protocol::limits;
 use protocol::machine::{Ask, Wish};
-use protocol::message::Staff;
+use protocol::message::{Staff, Versions};
+use protocol::record::slip::{self, Slip};
+use protocol::record::strict_json;
 use protocol::time::Timestamp;
 use serde_json::Value;
 
@@ -28,15 +30,16 @@ const ASK_BYTES_MAX: usize = 64 << 10;
 /// Asks, waits for the end, and tells it.
 pub(super) async fn ask(State(desk): State<Arc<Desk>>, body: Body) -> Result<Json<Value>, Trouble> {
     let bytes = desk.read(body, ASK_BYTES_MAX).await?;
-    let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Trouble::Field("body".to_owned(), Some(format!("not JSON at column {}", error.column()))))?;
+    let value = std::str::from_utf8(&bytes).map_err(|_error| "not UTF-8".to_owned()).and_then(strict_json::parse);
+    let value = value.map_err(|what| Trouble::Field("body".to_owned(), Some(what)))?;
     let seat = match value.get("seat") {
         None | Some(Value::Null) => desk.seat(None)?,
         Some(named) => desk.seat(Some(named.as_str().ok_or(Trouble::field("seat"))?))?,
     };
     let ask = Box::new(read(&value)?);
+    let person = ask.person.clone();
     let ending = desk.wish_with_room(|waits| Local::Ask(seat, ask, waits)).await?;
-    Ok(Json(answer::to_json(&ending)))
+    Ok(Json(answer::to_json(&ending, &person, &desk.network_id)))
 }
 
 fn read(value: &Value) -> Result<Ask, Trouble> {
@@ -49,12 +52,27 @@ fn read(value: &Value) -> Result<Ask, Trouble> {
     let job = Job::parse(text(staff, "staff.job", "job")?).ok_or(Trouble::field("staff.job"))?;
     let purpose = Purpose::parse(text(value, "purpose", "purpose")?).ok_or(Trouble::field("purpose"))?;
     let person = read_person(value.get("person").ok_or(Trouble::field("person"))?)?;
-    Ok(Ask { staff: Staff { id: id.to_owned(), job, proof: None }, purpose, person, wish: read_wish(value)? })
+    let wish = match value.get("submit") {
+        None | Some(Value::Null) => read_wish(value)?,
+        Some(slips) => read_submission(slips, &person)?,
+    };
+    Ok(Ask { staff: Staff { id: id.to_owned(), job, proof: None }, purpose, person, wish })
 }
 
 /// What a question may hold. A misspelt day must not become today.
-const KNOWN: [&str; 9] =
-    ["seat", "staff", "purpose", "person", "kinds", "valid_on", "known_at_ms", "history", "register"];
+const KNOWN: [&str; 11] = [
+    "seat",
+    "staff",
+    "purpose",
+    "person",
+    "kinds",
+    "valid_on",
+    "known_at_ms",
+    "every_version",
+    "history",
+    "register",
+    "submit",
+];
 
 fn only(value: &Value, known: &[&str]) -> Result<(), Trouble> {
     let object = value.as_object().ok_or(Trouble::field("body"))?;
@@ -79,10 +97,8 @@ fn read_person(value: &Value) -> Result<Handle, Trouble> {
 }
 
 fn read_wish(value: &Value) -> Result<Wish, Trouble> {
-    match value.get("history") {
-        None | Some(Value::Null | Value::Bool(false)) => {}
-        Some(Value::Bool(true)) => return Ok(Wish::History),
-        Some(_) => return Err(Trouble::field("history")),
+    if flag(value, "history")? {
+        return Ok(Wish::History);
     }
     if let Some(home) = value.get("register") {
         return read_registration(home);
@@ -101,7 +117,36 @@ fn read_wish(value: &Value) -> Result<Wish, Trouble> {
         None | Some(Value::Null) => None,
         Some(at) => Some(at.as_u64().map(Timestamp::from_unix_ms).ok_or(Trouble::field("known_at_ms"))?),
     };
-    Ok(Wish::Records { kinds, valid_on, known_at })
+    let versions = flag(value, "every_version")?.then_some(Versions::All);
+    Ok(Wish::Records { kinds, valid_on, known_at, versions })
+}
+
+/// Versions of records to be kept by the insurer on the card.
+fn read_submission(slips: &Value, person: &Handle) -> Result<Wish, Trouble> {
+    let Handle::Care(person) = person else { return Err(Trouble::field("person")) };
+    let listed = slips.as_array().filter(|list| (1..=limits::PAPERS_PER_QUESTION_MAX).contains(&list.len()));
+    let mut read = Vec::new();
+    for (place, slip) in listed.ok_or(Trouble::field("submit"))?.iter().enumerate() {
+        let trouble = |what| Trouble::Field(format!("submit[{place}]"), Some(what));
+        slip::only(slip, &slip::KEYS).map_err(trouble)?;
+        read.push(Slip::read(slip, person).map_err(trouble)?);
+    }
+    // What signs and wraps a version is a few hundred bytes.
+    let bytes = read.iter().fold(0_usize, |sum, slip| sum.saturating_add(slip.content.len()).saturating_add(512));
+    if bytes > limits::SUBMISSION_BYTES_MAX {
+        let most = limits::SUBMISSION_BYTES_MAX;
+        let what = format!("一度に提出できるのは合わせて {most} バイトまでです / at most {most} bytes at once");
+        return Err(Trouble::Field("submit".to_owned(), Some(what)));
+    }
+    Ok(Wish::Submission(read))
+}
+
+fn flag(value: &Value, name: &str) -> Result<bool, Trouble> {
+    match value.get(name) {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(false),
+        Some(Value::Bool(true)) => Ok(true),
+        Some(_) => Err(Trouble::field(name)),
+    }
 }
 
 /// An insurer registers in the directory that the person's home is here.
@@ -140,6 +185,9 @@ mod tests {
             ("valid_on", json!("yesterday")),
             ("known_at_ms", json!(-1)),
             ("history", json!("true")),
+            ("every_version", json!(1)),
+            ("submit", json!([])),
+            ("submit", json!([{ "kind": "care-plan" }])),
             ("as_of", json!("2020-01-01")),
         ] {
             let mut bad = good();

@@ -96,6 +96,7 @@ pub fn write(batch: &mut Batch<'_>, note: &Note, author: &Author, gate: &Gate) -
         versions: Vec::new(),
         groups: FieldGroups::EMPTY,
         reasons: Vec::new(),
+        act: None,
     };
     let nothing = Digest::of(&[]);
     let (entry, _salts) = access_log::enter(batch, note.kind(), Label::GENERAL, note.digest(), nothing, decision)?;

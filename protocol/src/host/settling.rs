@@ -122,7 +122,7 @@ impl Office {
 /// Sends away what would be written while the ledger is unsettled; hands back what would not.
 pub(super) fn withhold(event: Event, out: &mut Outbox) -> Option<Event> {
     match event {
-        Event::Request(_, route) | Event::Evaluated(_, route, _) => {
+        Event::Request(_, route) | Event::Evaluated(_, route, _) | Event::Examined(_, route, _) => {
             out.act(Action::Reply(route, Frame::Busy(route.id, BUSY_MS)));
         }
         Event::Ask(id, _ask) => {

@@ -11,11 +11,12 @@ use crate::digest::Digest;
 use crate::fact::{Consent, Protection, Relationship};
 use crate::id::party::PartyId;
 use crate::id::person::PersonId;
+use crate::message::Versions;
 use crate::policy::Permit;
 use crate::primitives::{self, Secret};
 use crate::record::disclosure::{self, Selected};
 use crate::record::timeline::{self, AsOf};
-use crate::record::version::{Head, Version};
+use crate::record::version::{Head, RecordId, Version};
 use crate::store::{Key, Position, Roll, StoreError};
 use crate::table;
 use crate::vault::Label;
@@ -120,22 +121,27 @@ pub fn find_by_medical(batch: &mut Batch<'_>, medical: Label, label: Label) -> R
     batch.put(key, Some(cbor::encode(&label)))
 }
 
-/// Reads what the permit permits: the versions of its kind in force at `as_of`, masked to its groups. There
-/// is no other way to a record.
+/// Reads what the permit permits: the versions of its kind in force at `as_of`, or every one known by then, masked to
+/// its groups. There is no other way to a record.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or a version does not open.
-pub fn read(permit: &Permit, label: Label, as_of: AsOf, batch: &Batch<'_>) -> Result<Selected, StoreError> {
+pub fn read(
+    permit: &Permit,
+    label: Label,
+    (as_of, wanted): (AsOf, Option<Versions>),
+    batch: &Batch<'_>,
+) -> Result<Selected, StoreError> {
     let places = places(batch, label, permit.kind())?;
     let heads: Vec<_> = places.iter().map(|place| place.head).collect();
-    let chosen = timeline::in_force(&heads, as_of);
+    let chosen = timeline::chosen(&heads, as_of, wanted);
     let mut versions = Vec::new();
     if let Some(key) = batch.known_person_key(label)? {
         for place in places.iter().filter(|place| chosen.contains(&place.head)) {
             versions.push(open(&key, place.position, batch)?);
         }
     }
-    disclosure::select(permit.kind(), as_of, permit.groups(), &versions).map_err(|_fault| UNREADABLE)
+    disclosure::select(permit.kind(), (as_of, wanted), permit.groups(), &versions).map_err(|_fault| UNREADABLE)
 }
 
 /// The version of that record and number, if it is there.
@@ -149,6 +155,21 @@ pub fn known(batch: &Batch<'_>, label: Label, version: &Version) -> Result<Optio
         (Some(place), Some(key)) => open(&key, place.position, batch).map(Some),
         _ => Ok(None),
     }
+}
+
+/// All versions of one record.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or a version does not open.
+pub fn versions_of(
+    batch: &Batch<'_>,
+    label: Label,
+    kind: RecordKind,
+    id: RecordId,
+) -> Result<Vec<Version>, StoreError> {
+    let Some(key) = batch.known_person_key(label)? else { return Ok(Vec::new()) };
+    let places = places(batch, label, kind)?;
+    places.iter().filter(|place| place.head.id == id).map(|place| open(&key, place.position, batch)).collect()
 }
 
 fn open(key: &Secret, position: Position, batch: &Batch<'_>) -> Result<Version, StoreError> {

@@ -25,9 +25,9 @@ use crate::key::KeyId;
 use crate::ledger::leaf::LeafKind;
 use crate::municipality::file::{self, File};
 use crate::primitives::Secret;
-use crate::record::Record;
+use crate::record::slip::{self, Slip, field, only, optional, whole};
 use crate::record::strict_json;
-use crate::record::version::{RecordId, Status, Version};
+use crate::record::version::Version;
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::vault::Label;
@@ -91,6 +91,7 @@ pub fn import(
         versions: Vec::new(),
         groups: FieldGroups::EMPTY,
         reasons: vec![format!("import of {} persons, {records} records", lines.len())],
+        act: None,
     };
     let digest = Digest::of(bytes);
     access_log::enter(batch, LeafKind::Local, Label::GENERAL, digest, Digest::of(&[]), decision)?;
@@ -235,88 +236,19 @@ fn parse_protection(item: &Value) -> Result<Protection, String> {
 }
 
 fn parse_version(desk: &Desk, person: &PersonId, item: &Value, now: Timestamp) -> Result<Version, String> {
-    let known = ["kind", "id", "number", "valid_from", "valid_to", "recorded_at_ms", "status", "supersedes", "content"];
-    only(item, &known)?;
-    let kind = field(item, "kind", RecordKind::parse)?;
-    let content = item.get("content").ok_or("content: missing")?;
-    if content.get("insured_number").is_some_and(|number| number.as_str() != Some(person.insured().expose())) {
-        return Err("content.insured_number: another person's".to_owned());
-    }
-    let record = Record::from_json(kind, &content.to_string())
-        .map_err(|fault| format!("{}.{}: {} (expected {})", kind.as_str(), fault.path, fault.rule, fault.expected))?;
+    only(item, &[&slip::KEYS[..], &["recorded_at_ms"]].concat())?;
     let recorded_at = match whole(item, "recorded_at_ms")?.map(Timestamp::from_unix_ms) {
         Some(at) if at > now => return Err("recorded_at_ms: in the future".to_owned()),
         Some(at) => at,
         None => now,
     };
-    let number = whole(item, "number")?.map_or(Ok(1), u32::try_from);
-    Ok(Version {
-        id: field(item, "id", record_id)?,
-        kind,
-        number: number.map_err(|_error| "number: too large".to_owned())?,
-        valid_from: field(item, "valid_from", Date::parse)?,
-        valid_to: optional(item, "valid_to", Date::parse)?,
-        recorded_at,
-        author: desk.party.clone(),
-        status: field(item, "status", status)?,
-        supersedes: optional(item, "supersedes", record_id)?,
-        content: record.encode(),
-    })
-}
-
-fn status(text: &str) -> Option<Status> {
-    match text {
-        "draft" => Some(Status::Draft),
-        "final" => Some(Status::Final),
-        "amended" => Some(Status::Amended),
-        "cancelled" => Some(Status::Cancelled),
-        _ => None,
-    }
-}
-
-fn record_id(text: &str) -> Option<RecordId> {
-    let mut bytes = [0; 16];
-    if text.len() != 32 || !text.is_ascii() {
-        return None;
-    }
-    for (slot, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(RecordId::from_bytes(bytes))
-}
-
-fn field<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
-    let text = value.get(name).and_then(Value::as_str).ok_or_else(|| format!("{name}: missing or not text"))?;
-    read(text).ok_or_else(|| format!("{name}: not of its form"))
-}
-
-fn optional<T>(value: &Value, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
-    match value.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => field(value, name, read).map(Some),
-    }
+    Ok(Slip::read(item, person)?.into_version(desk.party.clone(), recorded_at))
 }
 
 /// A span that ends before it begins would never be in force.
 fn ordered(item: &Value, until: Option<Date>) -> Result<(), String> {
     let from = field(item, "from", Date::parse)?;
     if until.is_some_and(|until| until < from) { Err("until: before from".to_owned()) } else { Ok(()) }
-}
-
-fn whole(value: &Value, name: &str) -> Result<Option<u64>, String> {
-    match value.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(number) => number.as_u64().map(Some).ok_or_else(|| format!("{name}: not a whole number")),
-    }
-}
-
-/// A key that is not known is a mistake: a misspelt `protection` must not become none.
-fn only(value: &Value, known: &[&str]) -> Result<(), String> {
-    let object = value.as_object().ok_or("not an object")?;
-    match object.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(format!("{}: not a known key", key.chars().take(32).collect::<String>())),
-        None => Ok(()),
-    }
 }
 
 fn items<'v>(value: &'v Value, name: &str) -> Result<&'v Vec<Value>, String> {

@@ -15,6 +15,7 @@ use cedar_policy::{
 use super::bounds;
 use super::ruling::{Denial, Ruling};
 use super::shipped;
+use crate::code::act::Act;
 use crate::code::field_group::{FieldGroup, FieldGroups};
 use crate::code::record_kind::RecordKind;
 use crate::digest::Digest;
@@ -67,7 +68,8 @@ pub struct Judge {
     ids: BTreeSet<String>,
     published: Digest,
     in_force: Digest,
-    rulings: BTreeMap<Facts, Ruling>,
+    /// By what is done, none for reading, and the facts.
+    rulings: BTreeMap<(Option<Act>, Facts), Ruling>,
     remembered: u64,
 }
 
@@ -146,11 +148,24 @@ impl Judge {
         if facts.is_stranger() && !facts.is_break_glass() {
             return Ruling::denied(Denial::Unrelated);
         }
-        if let Some(ruling) = self.rulings.get(facts) {
+        self.rule(None, facts)
+    }
+
+    /// What the policy says about doing `act` with records under `facts`. No emergency opens a record to strangers for
+    /// anything but reading. What may be done is not a matter of groups: a permission names none.
+    pub fn judge_act(&mut self, act: Act, facts: &Facts) -> Ruling {
+        if facts.is_stranger() {
+            return Ruling::denied(Denial::Unrelated);
+        }
+        self.rule(Some(act), facts)
+    }
+
+    fn rule(&mut self, act: Option<Act>, facts: &Facts) -> Ruling {
+        if let Some(ruling) = self.rulings.get(&(act, *facts)) {
             self.remembered = self.remembered.saturating_add(1);
             return ruling.clone();
         }
-        let ruling = match self.evaluate(facts) {
+        let ruling = match act.map_or_else(|| self.evaluate(facts), |act| self.evaluate_act(act, facts)) {
             Some(ruling) if facts.is_stranger() && ruling.verdict == Err(Denial::NotPermitted) => {
                 Ruling::denied(Denial::Unrelated)
             }
@@ -161,7 +176,7 @@ impl Judge {
         if self.rulings.len() >= RULINGS_MAX {
             self.rulings.clear();
         }
-        self.rulings.insert(*facts, ruling.clone());
+        self.rulings.insert((act, *facts), ruling.clone());
         ruling
     }
 
@@ -188,6 +203,17 @@ impl Judge {
             }
         }
         Some(Ruling { verdict: Ok(groups), reasons: reasons.into_iter().collect() })
+    }
+
+    /// `None` if anything failed on the way.
+    fn evaluate_act(&self, act: Act, facts: &Facts) -> Option<Ruling> {
+        let slice = self.slices.get(&facts.kind)?;
+        let context = self.words.context(facts)?;
+        let mut reasons = BTreeSet::new();
+        let request = self.words.request(facts, act.as_str(), context, Some(&self.words.schema))?;
+        let is_allowed = self.ask(slice, &request, &mut reasons)?;
+        let verdict = if is_allowed { Ok(FieldGroups::EMPTY) } else { Err(Denial::NotPermitted) };
+        Some(Ruling { verdict, reasons: reasons.into_iter().collect() })
     }
 
     /// Whether `request` is allowed; what decided is added to `reasons`.

@@ -5,7 +5,7 @@
 pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
 
 /// The policy files with their names.
-pub(super) const SOURCES: [(&str, &str); 12] = [
+pub(super) const SOURCES: [(&str, &str); 13] = [
     ("common", include_str!("../../policy/common.cedar")),
     ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
     ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
@@ -13,6 +13,7 @@ pub(super) const SOURCES: [(&str, &str); 12] = [
     ("certification_progress", include_str!("../../policy/certification_progress.cedar")),
     ("certification_survey", include_str!("../../policy/certification_survey.cedar")),
     ("doctors_opinion", include_str!("../../policy/doctors_opinion.cedar")),
+    ("certification_application", include_str!("../../policy/certification_application.cedar")),
     ("care_plan", include_str!("../../policy/care_plan.cedar")),
     ("equipment_balance", include_str!("../../policy/equipment_balance.cedar")),
     ("life_assessment", include_str!("../../policy/life_assessment.cedar")),

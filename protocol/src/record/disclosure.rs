@@ -7,12 +7,17 @@ use crate::cbor;
 use crate::code::field_group::{FieldGroup, FieldGroups};
 use crate::code::record_kind::RecordKind;
 use crate::date::Date;
+use crate::digest::Digest;
+use crate::id::handle::Handle;
 use crate::id::party::{PartyId, PartyKind};
 use crate::limits::VERSIONS_PER_KIND_MAX;
+use crate::message::Versions;
+use crate::primitives::Primitives;
 use crate::record::Record;
 use crate::record::fault::FieldFault;
+use crate::record::paper::Authorship;
 use crate::record::timeline::{self, AsOf};
-use crate::record::version::{RecordId, Status, Version};
+use crate::record::version::{Head, RecordId, Status, Version};
 use crate::time::Timestamp;
 
 /// What of the stored versions is handed out.
@@ -31,6 +36,7 @@ pub struct Content {
     as_of: AsOf,
     shown: FieldGroups,
     versions: Vec<Shown>,
+    wanted: Option<Versions>,
 }
 
 /// One version as it is handed out.
@@ -48,11 +54,15 @@ pub struct Shown {
     pub recorded_at: Timestamp,
     /// What it is worth.
     pub status: Status,
+    /// Another record that it replaces.
+    pub supersedes: Option<RecordId>,
     /// Who wrote it; hidden with the places if an office or a hospital, for where those are tells
     /// where the person is.
     pub author: Option<PartyId>,
     /// The record, masked.
     pub record: Record,
+    /// What shows that its author wrote it, if there is such and nothing is hidden: it covers the whole.
+    pub authorship: Option<Authorship>,
 }
 
 /// The wire form of [`Content`].
@@ -66,6 +76,8 @@ struct Wire {
     shown: FieldGroups,
     #[n(3)]
     versions: Vec<WireVersion>,
+    #[n(4)]
+    wanted: Option<Versions>,
 }
 
 /// The wire form of [`Shown`].
@@ -88,17 +100,26 @@ struct WireVersion {
     #[n(7)]
     #[cbor(with = "minicbor::bytes")]
     record: Vec<u8>,
+    #[n(8)]
+    supersedes: Option<RecordId>,
+    #[n(9)]
+    authorship: Option<Authorship>,
 }
 
-/// Of `versions`, those of `kind` that are in force at `as_of`, masked to `shown`; the latest
+/// Of `versions`, those of `kind` that are in force at `as_of`, or all that were known by then, masked to `shown`; the latest
 /// [`VERSIONS_PER_KIND_MAX`] of them by first day.
 ///
 /// # Errors
 /// The [`FieldFault`] of a stored version that is not a record of its kind.
-pub fn select(kind: RecordKind, as_of: AsOf, shown: FieldGroups, versions: &[Version]) -> Result<Selected, FieldFault> {
+pub fn select(
+    kind: RecordKind,
+    (as_of, wanted): (AsOf, Option<Versions>),
+    shown: FieldGroups,
+    versions: &[Version],
+) -> Result<Selected, FieldFault> {
     let of_kind: Vec<&Version> = versions.iter().filter(|version| version.kind == kind).collect();
     let heads: Vec<_> = of_kind.iter().map(|version| version.head()).collect();
-    let chosen = timeline::in_force(&heads, as_of);
+    let chosen = timeline::chosen(&heads, as_of, wanted);
     let surplus = chosen.len().saturating_sub(VERSIONS_PER_KIND_MAX);
     let chosen = chosen.into_iter().skip(surplus);
     let versions: Vec<&Version> =
@@ -107,7 +128,7 @@ pub fn select(kind: RecordKind, as_of: AsOf, shown: FieldGroups, versions: &[Ver
     let about: usize = versions.iter().map(|version| version.content.len().saturating_add(128)).sum();
     Ok(Selected {
         records: versions.iter().map(|version| version.id).collect(),
-        bytes: cbor::encode_about(&Wire { kind, as_of, shown, versions: wire? }, about.saturating_add(64)),
+        bytes: cbor::encode_about(&Wire { kind, as_of, shown, versions: wire?, wanted }, about.saturating_add(64)),
     })
 }
 
@@ -125,7 +146,7 @@ impl Content {
         }
         let versions = wire.versions.into_iter().map(|version| Shown::from_wire(version, wire.kind, wire.shown));
         let versions = versions.collect::<Result<_, _>>()?;
-        Ok(Self { kind: wire.kind, as_of: wire.as_of, shown: wire.shown, versions })
+        Ok(Self { kind: wire.kind, as_of: wire.as_of, shown: wire.shown, versions, wanted: wire.wanted })
     }
 
     /// The same as JSON, for people and for their software.
@@ -135,6 +156,7 @@ impl Content {
             "kind": self.kind.as_str(),
             "valid_on": self.as_of.valid_on.to_string(),
             "recorded_by": self.as_of.recorded_by.unix_ms(),
+            "every_version": self.is_history(),
             "versions": versions,
         })
     }
@@ -142,6 +164,11 @@ impl Content {
     /// What kind of record.
     pub const fn kind(&self) -> RecordKind {
         self.kind
+    }
+
+    /// Whether these are all versions that were known, not those in force.
+    pub const fn is_history(&self) -> bool {
+        self.wanted.is_some()
     }
 
     /// When the versions were in force.
@@ -174,8 +201,10 @@ impl WireVersion {
             valid_to: version.valid_to,
             recorded_at: version.recorded_at,
             status: version.status,
+            supersedes: version.supersedes,
             author: Some(&version.author).filter(|author| may_name(author, shown)).cloned(),
             record: version.masked(shown)?,
+            authorship: version.authorship.clone().filter(|_authorship| shown == FieldGroups::ALL),
         })
     }
 }
@@ -185,6 +214,9 @@ impl Shown {
         if wire.author.as_ref().is_some_and(|author| !may_name(author, shown)) {
             return Err(FieldFault::at("author", "hidden", "no value: its group is hidden"));
         }
+        if wire.authorship.is_some() && shown != FieldGroups::ALL {
+            return Err(FieldFault::at("authorship", "hidden", "no value: something is hidden"));
+        }
         Ok(Self {
             id: wire.id,
             number: wire.number,
@@ -192,9 +224,33 @@ impl Shown {
             valid_to: wire.valid_to,
             recorded_at: wire.recorded_at,
             status: wire.status,
+            supersedes: wire.supersedes,
             author: wire.author,
             record: Record::decode_masked(kind, shown, &wire.record)?,
+            authorship: wire.authorship,
         })
+    }
+
+    /// Whether what is shown was written by its author, about this person; none if nothing shows it.
+    pub fn is_authors(
+        &self,
+        kind: RecordKind,
+        person: &Handle,
+        network: &Digest,
+        primitives: &dyn Primitives,
+    ) -> Option<bool> {
+        let authorship = self.authorship.as_ref()?;
+        let head = Head {
+            id: self.id,
+            number: self.number,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            recorded_at: self.recorded_at,
+            status: self.status,
+            supersedes: self.supersedes,
+        };
+        let author = self.author.as_ref()?;
+        Some(authorship.holds((author, kind, &head), (person, &self.record.encode()), network, primitives))
     }
 
     fn to_json(&self, shown: FieldGroups) -> serde_json::Value {
@@ -205,6 +261,7 @@ impl Shown {
             "valid_to": self.valid_to.map(|day| day.to_string()),
             "recorded_at": self.recorded_at.unix_ms(),
             "status": self.status.as_str(),
+            "supersedes": self.supersedes.map(|other| other.to_string()),
             "author": self.author.as_ref().map(ToString::to_string),
             "record": self.record.to_json(shown),
         })
@@ -232,6 +289,7 @@ mod tests {
             author: PartyId::parse(author).unwrap(),
             status,
             supersedes: None,
+            authorship: None,
             content: Record::from_json(kind, form(kind).example).unwrap().encode(),
         }
     }
@@ -246,7 +304,7 @@ mod tests {
             version(1, 2, "office:1370101238", Status::Amended),
             version(2, 1, "insurer:131235", Status::Final),
         ];
-        select(RecordKind::CarePlan, as_of(9), shown, &versions).unwrap()
+        select(RecordKind::CarePlan, (as_of(9), None), shown, &versions).unwrap()
     }
 
     fn content(shown: FieldGroups) -> Content {
@@ -282,7 +340,7 @@ mod tests {
     fn only_what_is_in_force_is_handed_out() {
         let numbers: Vec<_> = content(FieldGroups::ALL).versions().iter().map(|v| (v.id, v.number)).collect();
         assert_eq!(numbers, [(RecordId::from_bytes([1; 16]), 2), (RecordId::from_bytes([2; 16]), 1)]);
-        let cards = select(RecordKind::InsuranceCard, as_of(9), FieldGroups::ALL, &[]).unwrap();
+        let cards = select(RecordKind::InsuranceCard, (as_of(9), None), FieldGroups::ALL, &[]).unwrap();
         assert_eq!(Content::decode(&cards.bytes).unwrap().versions(), []);
     }
 
@@ -307,7 +365,7 @@ mod tests {
     fn a_stored_version_that_is_no_record_is_a_fault_not_an_omission() {
         let mut broken = version(1, 1, "office:1370101238", Status::Final);
         broken.content.pop();
-        let fault = select(RecordKind::CarePlan, as_of(9), FieldGroups::ALL, &[broken]).unwrap_err();
+        let fault = select(RecordKind::CarePlan, (as_of(9), None), FieldGroups::ALL, &[broken]).unwrap_err();
         assert_eq!(fault.rule, "encoding");
     }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minicbor::{Decode, Encode};
 
 use crate::date::Date;
+use crate::message::Versions;
 use crate::record::version::{Head, RecordId, Status};
 use crate::time::Timestamp;
 
@@ -20,13 +21,30 @@ pub struct AsOf {
     pub recorded_by: Timestamp,
 }
 
+/// The heads wanted at `at`: those in force, or every one known by then but drafts; sorted by first day, record and
+/// number.
+pub fn chosen(heads: &[Head], at: AsOf, wanted: Option<Versions>) -> Vec<Head> {
+    match wanted {
+        None => in_force(heads, at),
+        Some(Versions::All) => {
+            let mut known: Vec<_> = known(heads, at).copied().collect();
+            known.sort_by_key(|head| (head.valid_from, head.id, head.number));
+            known
+        }
+    }
+}
+
+fn known(heads: &[Head], at: AsOf) -> impl Iterator<Item = &Head> {
+    heads.iter().filter(move |head| head.recorded_at <= at.recorded_by && head.status != Status::Draft)
+}
+
 /// The heads in force at `at`, sorted by first day, record and number.
 ///
 /// A version is in force if it was recorded by then, is final or amended, holds on the day, is the
 /// latest of its record, and no record that replaces its record was known. Drafts never count;
 /// what a cancelled version replaced stays hidden, so nothing comes back unasked.
 pub fn in_force(heads: &[Head], at: AsOf) -> Vec<Head> {
-    let known = || heads.iter().filter(|head| head.recorded_at <= at.recorded_by && head.status != Status::Draft);
+    let known = || known(heads, at);
     let mut latest: BTreeMap<RecordId, Head> = BTreeMap::new();
     for head in known() {
         let kept = latest.entry(head.id).or_insert(*head);
@@ -101,6 +119,19 @@ mod tests {
     fn a_draft_replaces_nothing() {
         let heads = [head(1, 1, 10, Status::Final, None), head(1, 2, 20, Status::Draft, None)];
         assert_eq!(in_force(&heads, at(5, 30)), [heads[0]]);
+    }
+
+    #[test]
+    fn the_history_of_versions_holds_everything_known_by_then_but_drafts() {
+        let heads = [
+            head(1, 1, 10, Status::Final, None),
+            head(1, 2, 20, Status::Cancelled, None),
+            head(2, 1, 20, Status::Draft, None),
+            head(3, 1, 30, Status::Final, Some(1)),
+        ];
+        assert_eq!(chosen(&heads, at(5, 20), Some(Versions::All)), [heads[0], heads[1]]);
+        assert_eq!(chosen(&heads, at(31 - 1, 30), Some(Versions::All)), [heads[0], heads[1], heads[3]]);
+        assert_eq!(chosen(&heads, at(5, 10), None), [heads[0]]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::code::record_kind::RecordKind;
 use crate::date::Date;
 use crate::id::party::PartyId;
 use crate::record::fault::FieldFault;
+use crate::record::paper::Authorship;
 use crate::record::{Record, canonical, forms};
 use crate::time::Timestamp;
 
@@ -73,6 +74,9 @@ pub struct Version {
     #[n(9)]
     #[cbor(with = "minicbor::bytes")]
     pub content: Vec<u8>,
+    /// What shows that its author wrote it; none of what an insurer took over from its own systems.
+    #[n(10)]
+    pub authorship: Option<Authorship>,
 }
 
 /// What of a version decides when it is in force.
@@ -105,6 +109,18 @@ impl RecordId {
     /// Takes 16 random bytes for the name of a new record, or those of a stored one.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// Reads 32 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (slot, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *slot = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(Self(bytes))
     }
 
     /// The 16 bytes.
@@ -145,6 +161,25 @@ impl Version {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Draft, Self::Final, Self::Amended, Self::Cancelled];
+
+    /// Reads its word in JSON.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// Whether the next version of a record may be this, after one that was `before`: what was in force is amended or
+    /// cancelled, and what was cancelled is over.
+    pub const fn may_follow(self, before: Option<Self>) -> bool {
+        match before {
+            None => !matches!(self, Self::Cancelled),
+            Some(Self::Draft) => true,
+            Some(Self::Final | Self::Amended) => matches!(self, Self::Amended | Self::Cancelled),
+            Some(Self::Cancelled) => false,
+        }
+    }
+
     /// Its word in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -196,6 +231,7 @@ mod tests {
             status: Status::Amended,
             supersedes: Some(RecordId::from_bytes([6; 16])),
             content: b"canary".to_vec(),
+            authorship: None,
         }
     }
 

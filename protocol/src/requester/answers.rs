@@ -22,6 +22,7 @@ use crate::machine::{
 use crate::message::{Outcome, Question, Request};
 use crate::pseudonym::{self};
 use crate::receipts;
+use crate::record::paper;
 use crate::store::StoreError;
 use crate::vault::Label;
 
@@ -111,6 +112,7 @@ impl Requester {
         let (person, kinds) = match &request.question {
             Question::Read(reading) => (Some(&reading.person), reading.kinds.clone()),
             Question::History(person) => (Some(person), Vec::new()),
+            Question::Submit(submission) => (Some(&submission.person), paper::kinds(&submission.papers)),
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
                 (None, Vec::new())
             }
@@ -132,6 +134,7 @@ impl Requester {
             versions: Vec::new(),
             groups: FieldGroups::EMPTY,
             reasons: vec![format!("{} {} {}", checkpoint.origin, checkpoint.size, checkpoint.root)],
+            act: request.question.act(),
         };
         let answer = Digest::of(&accepted.body_bytes);
         let (entry, _salts) = access_log::enter(batch, LeafKind::Asked, label, pending.request, answer, decision)?;

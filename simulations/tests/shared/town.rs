@@ -63,7 +63,7 @@ pub(crate) fn reading(person: Handle, kinds: &[RecordKind]) -> Ask {
         staff: Staff { id: "cm-1".into(), job: Job::CareManager, proof: None },
         purpose: Purpose::CarePlanning,
         person,
-        wish: Wish::Records { kinds: kinds.to_vec(), valid_on: None, known_at: None },
+        wish: Wish::Records { kinds: kinds.to_vec(), valid_on: None, known_at: None, versions: None },
     }
 }
 

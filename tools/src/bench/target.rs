@@ -102,6 +102,7 @@ impl Target {
                     kinds: vec![*kind.unwrap_or(&RecordKind::InsuranceCard)],
                     valid_on: None,
                     known_at: None,
+                    versions: None,
                 },
             }
         })

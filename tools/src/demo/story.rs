@@ -1,4 +1,6 @@
-//! The story: eleven scenes, each with what must come out of it and where that is read from.
+//! The story: thirteen scenes, each with what must come out of it and where that is read from.
+
+mod writing;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -122,6 +124,18 @@ pub const SCENES: &[Scene] = &[
     },
     Scene {
         id: 11,
+        name: "自治体が区分変更をさかのぼって決定する。三つの時点について、それぞれ正しく答える",
+        expected: writing::CHANGED,
+        play: writing::level_is_changed,
+    },
+    Scene {
+        id: 12,
+        name: "介護支援専門員がケアプランを提出し、訂正する。訪問介護事業所は書けない",
+        expected: writing::WRITTEN,
+        play: writing::plan_is_written,
+    },
+    Scene {
+        id: 13,
         name: "すべての台帳を検証し、立会の署名と受領証ひとつを手元で確かめる",
         expected: VERIFIED,
         play: everything_is_verified,
@@ -415,7 +429,7 @@ fn reading(person: &Invented) -> Ask {
         staff: Staff { id: "staff-1".to_owned(), job: Job::CareManager, proof: None },
         purpose: Purpose::CarePlanning,
         person: Handle::Care(protocol::id::person::PersonId::new(person.insurer(), person.insured().clone())),
-        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None },
+        wish: Wish::Records { kinds: vec![RecordKind::InsuranceCard], valid_on: None, known_at: None, versions: None },
     }
 }
 

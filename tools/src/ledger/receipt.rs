@@ -5,12 +5,14 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use protocol::cbor;
+use protocol::code::act::Act;
 use protocol::digest::Digest;
 use protocol::ledger::proof::{Evidence, VerifiedNotes};
 use protocol::limits;
-use protocol::message::{Body, Outcome};
+use protocol::message::{Body, Flaw, Kept, Outcome};
 use protocol::primitives::Real;
 use protocol::record::disclosure::Content;
+use protocol::record::version::RecordId;
 use protocol::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -38,7 +40,7 @@ pub fn receipt(answer: &Path, rosters: &Rosters) -> Result<Report, Trouble> {
                 "✓ 受領証は成り立ちます\n  {under}\n  {} は {} に、照会 {} に対してこの答えを決め、\n  \
                  台帳の {} 番の葉に記しました(大きさ {} の先端に署名、名簿 {} 版)。\n  \
                  証明すること: 答えの内容、決めた時刻、葉が署名済みの台帳に含まれること。\n  \
-                 証明しないこと: 記録の内容が真実であること、台帳がその後書き換えられていないこと\
+                 証明しないこと: 記録の内容が真実であること、作成者の署名(author_proven は自組織のノードの言葉)、台帳がその後書き換えられていないこと\
                  (tsunagi ledger verify で確かめられます)、立会がこの先端を見たこと\
                  (未立会。今どうかは、照会した自組織のノードの /v1/ledger/receipt が知っています)。",
                 proven.body.responder,
@@ -148,7 +150,8 @@ fn says_the_same(answer: &Value, body: &Body) -> Result<(), String> {
             let contents: Result<Vec<_>, _> = contents.iter().map(|bytes| Content::decode(bytes)).collect();
             let contents = contents.map_err(|_fault| "本体の記録を読めません / unreadable records".to_owned())?;
             let records: Value = contents.iter().map(Content::to_json).collect();
-            if is("outcome", json!("answered")) && is("records", records) { Ok(()) } else { differs("records") }
+            let same = without_own_word(answer.get("records")) == Some(records);
+            if is("outcome", json!("answered")) && same { Ok(()) } else { differs("records") }
         }
         Outcome::History(looks, _proof) => {
             let told = answer.get("history").and_then(Value::as_array);
@@ -159,12 +162,40 @@ fn says_the_same(answer: &Value, body: &Body) -> Result<(), String> {
                             && told.get("party") == Some(&json!(look.party.to_string()))
                             && told.get("staff") == Some(&json!(look.staff.id))
                             && told.get("leaf") == Some(&json!(look.leaf))
+                            && told.get("act").unwrap_or(&Value::Null) == &json!(look.act.map(Act::as_str))
                     })
             });
             if same { Ok(()) } else { differs("history") }
         }
+        Outcome::Kept(kept) => {
+            let one = |kept: &Kept| {
+                let id = RecordId::from_bytes(*kept.id).to_string();
+                json!({ "id": id, "number": kept.number, "recorded_at_ms": kept.recorded_at.unix_ms() })
+            };
+            let same = is("outcome", json!("answered")) && is("kept", kept.iter().map(one).collect());
+            if same { Ok(()) } else { differs("kept") }
+        }
+        Outcome::NotKept(flaws) => {
+            let one = |flaw: &Flaw| {
+                let Flaw { paper, path, rule, expected } = flaw;
+                json!({ "paper": paper, "path": path, "rule": rule, "expected": expected })
+            };
+            let same = is("outcome", json!("not-kept")) && is("flaws", flaws.iter().map(one).collect());
+            if same { Ok(()) } else { differs("flaws") }
+        }
         _ => Ok(()),
     }
+}
+
+/// Records without what the asker's node says of them itself: whether an author's signature holds.
+fn without_own_word(records: Option<&Value>) -> Option<Value> {
+    let mut records = records?.clone();
+    for content in records.as_array_mut()? {
+        for version in content.get_mut("versions")?.as_array_mut()? {
+            version.as_object_mut()?.remove("author_proven");
+        }
+    }
+    Some(records)
 }
 
 /// One answer of `/v1/ask` with its receipt.

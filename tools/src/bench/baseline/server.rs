@@ -157,7 +157,7 @@ impl Municipality {
             by_self: false,
         };
         let permit = policy::authorise(judge, &facts, &file.person, kind).ok()?;
-        file::read(&permit, label, AsOf { valid_on: today, recorded_by: now.wall }, &batch)
+        file::read(&permit, label, (AsOf { valid_on: today, recorded_by: now.wall }, None), &batch)
             .ok()
             .map(|selected| selected.bytes)
     }
