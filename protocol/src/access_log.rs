@@ -139,6 +139,9 @@ struct Last {
     leaf: u64,
     #[n(2)]
     hash: Digest,
+    /// What stands behind leaves before this one was sealed under a key that was erased.
+    #[n(3)]
+    erased_before: Option<u64>,
 }
 
 /// The label under which a seat's index knows a person: nobody without the seat's label key can make it.
@@ -164,11 +167,8 @@ pub fn enter(
     answer: Digest,
     decision: Decision,
 ) -> Result<(Entry, Salts), StoreError> {
-    let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
-    let last: Option<Last> = match batch.get(&chain)? {
-        Some(bytes) => Some(cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?),
-        None => None,
-    };
+    let chain = chain_key(batch, label);
+    let last = last(batch, label)?;
     let step = Step {
         label,
         number: last.as_ref().map_or(0, |last| last.number).saturating_add(1),
@@ -186,11 +186,12 @@ pub fn enter(
     let leaf = Leaf::new(kind, at, &salts, &contents);
     let number = step.number;
     let hash = leaf.hash();
+    let erased_before = last.and_then(|last| last.erased_before);
     let asker = (kind == LeafKind::Exchange).then(|| decision.party.clone());
     let detail = Detail { at, request, answer, salts: salts.clone(), decision, step };
     let sealed = seal(batch, label, &detail)?;
     let entry = batch.enter(&leaf, sealed)?;
-    batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash })))?;
+    batch.put(chain, Some(cbor::encode(&Last { number, leaf: entry.index(), hash, erased_before })))?;
     if let Some(asker) = asker {
         // Those of one commit share a row.
         let row = Key::new(batch.seat(), table::PARTY, &by_party(&asker, at, entry.index()));
@@ -202,6 +203,31 @@ pub fn enter(
     Ok((entry, salts))
 }
 
+/// Erases what stands behind every leaf of a person so far, with everything else that is sealed under their key. The
+/// leaves stay, and the chain goes on.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub fn erase(batch: &mut Batch<'_>, label: Label) -> Result<(), StoreError> {
+    batch.forget(label);
+    if let Some(last) = last(batch, label)? {
+        let erased_before = Some(batch.ledger_size());
+        batch.put(chain_key(batch, label), Some(cbor::encode(&Last { erased_before, ..last })))?;
+    }
+    Ok(())
+}
+
+fn last(batch: &Batch<'_>, label: Label) -> Result<Option<Last>, StoreError> {
+    match batch.get(&chain_key(batch, label))? {
+        Some(bytes) => cbor::decode_own(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("chain")),
+        None => Ok(None),
+    }
+}
+
+fn chain_key(batch: &Batch<'_>, label: Label) -> Key {
+    Key::new(batch.seat(), table::CHAIN, label.as_bytes())
+}
+
 /// What stands behind the leaf at `index` of the batch's own ledger, if the person's key is still there.
 ///
 /// # Errors
@@ -211,6 +237,11 @@ pub fn detail(batch: &Batch<'_>, index: u64, label: Label) -> Result<Option<Deta
     let bytes = batch.read(Roll::Details, position)?;
     let (owner, sealed) = bytes.split_first().ok_or(StoreError::Unreadable("detail"))?;
     let owner = if *owner == UNDER_PERSON { label } else { Label::GENERAL };
+    // A person who was erased may be known again, under another key.
+    let erased_before = last(batch, label)?.and_then(|last| last.erased_before);
+    if owner == label && erased_before.is_some_and(|before| index < before) {
+        return Ok(None);
+    }
     let Some(key) = batch.known_person_key(owner)? else { return Ok(None) };
     let bytes = primitives::open_stored(&key, b"detail", sealed).map_err(|_broken| StoreError::Unreadable("detail"))?;
     cbor::decode_own(&bytes).map(Some).map_err(|_error| StoreError::Unreadable("detail"))
@@ -226,14 +257,7 @@ pub fn history(
     most: usize,
     is_wanted: impl Fn(u64) -> bool,
 ) -> Result<Vec<(u64, Detail)>, StoreError> {
-    let chain = Key::new(batch.seat(), table::CHAIN, label.as_bytes());
-    let mut next = match batch.get(&chain)? {
-        Some(bytes) => {
-            let last: Last = cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("chain"))?;
-            Some(last.leaf)
-        }
-        None => None,
-    };
+    let mut next = last(batch, label)?.map(|last| last.leaf);
     let mut found = Vec::new();
     for _step in 0..most.saturating_mul(2) {
         let (Some(index), true) = (next, found.len() < most) else { break };

@@ -7,4 +7,5 @@ pub mod field_group;
 pub mod job;
 pub mod purpose;
 pub mod record_kind;
+pub mod retention;
 pub mod service;

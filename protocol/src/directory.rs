@@ -80,7 +80,8 @@ impl Directory {
             | Question::History(_)
             | Question::Evaluate(_)
             | Question::Resubmit(_)
-            | Question::Submit(_) => refused(Refusal::NotOurs),
+            | Question::Submit(_)
+            | Question::Erase(_) => refused(Refusal::NotOurs),
         }
     }
 }

@@ -210,13 +210,14 @@ fn lacks_witnesses(desk: &Desk, request: &Request, now: Timestamp) -> bool {
             reading.kinds.iter().all(is_card)
         }
         (Question::History(_), _) => false,
-        // What somebody wrote is not shown to anybody by keeping it.
+        // Nothing is shown to anybody by keeping what they wrote, or by erasing it.
         (
             Question::LookUp(_)
             | Question::Evaluate(_)
             | Question::Register(_)
             | Question::Resubmit(_)
-            | Question::Submit(_),
+            | Question::Submit(_)
+            | Question::Erase(_),
             _,
         ) => true,
     };

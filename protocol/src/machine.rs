@@ -27,7 +27,7 @@ use crate::ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::ledger::leaf::{Salt, Salts};
 use crate::ledger::origin::Origin;
 use crate::ledger::proof::{Evidence, EvidenceError, VerifiedNotes};
-use crate::message::{Body, Flaw, Outcome, Points, Question, Staff, Versions};
+use crate::message::{Body, Flaw, Named, Outcome, Points, Question, Staff, Versions};
 use crate::primitives::{self, Blinds, Channel, OUTPUT_BYTES, Primitives, Secret, SigningKey};
 use crate::record::paper::{Author, Paper, Vouched};
 use crate::record::slip::Slip;
@@ -82,6 +82,8 @@ pub enum Wish {
     },
     /// Who looked at them.
     History,
+    /// Erase a record, or everything that is kept of the person; their insurer's own officers wish it.
+    Erasure(Option<Named>),
     /// Submit versions of records; their insurer keeps them all or none.
     Submission(Vec<Slip>),
     /// Register in the directory that this home is theirs; an insurer's own staff wish it.

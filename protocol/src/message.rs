@@ -105,6 +105,34 @@ pub enum Question {
     /// A municipality: keep these versions of records of a person.
     #[n(6)]
     Submit(#[n(0)] Submission),
+    /// A municipality, by its own officers: erase what is kept of a person.
+    #[n(7)]
+    Erase(#[n(0)] Erasure),
+}
+
+/// What is to be erased (消去), for good.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Erasure {
+    /// Of whom.
+    #[n(0)]
+    pub person: Handle,
+    /// Which record; everything of the person if absent.
+    #[n(1)]
+    pub record: Option<Named>,
+}
+
+/// A record, or one version of it, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Named {
+    /// What kind of record.
+    #[n(0)]
+    pub kind: RecordKind,
+    /// The record.
+    #[n(1)]
+    pub id: minicbor::bytes::ByteArray<16>,
+    /// Which of its versions; all if absent.
+    #[n(2)]
+    pub number: Option<u32>,
 }
 
 /// Versions of records that their author submits (提出): all are kept, or none.
@@ -254,6 +282,9 @@ pub enum Outcome {
     /// Nothing of what was submitted is kept, for these reasons.
     #[n(8)]
     NotKept(#[n(0)] Vec<Flaw>),
+    /// So many versions are erased.
+    #[n(9)]
+    Erased(#[n(0)] u64),
 }
 
 /// One version that is kept.
@@ -324,7 +355,7 @@ impl Request {
                 let kinds: std::collections::BTreeSet<_> = reading.kinds.iter().collect();
                 !kinds.is_empty() && kinds.len() == reading.kinds.len() && kinds.len() <= limits::KINDS_PER_QUESTION_MAX
             }
-            Question::LookUp(_) | Question::History(_) => true,
+            Question::LookUp(_) | Question::History(_) | Question::Erase(_) => true,
             Question::Evaluate(points) => (1..=limits::POINTS_PER_QUESTION_MAX).contains(&points.points.len()),
             Question::Resubmit(list) => {
                 let fits = list.iter().all(|receipt| receipt.len() <= limits::RECEIPT_BYTES_MAX);
@@ -352,6 +383,7 @@ impl Question {
     pub const fn act(&self) -> Option<Act> {
         match self {
             Self::Submit(_) => Some(Act::Write),
+            Self::Erase(_) => Some(Act::Erase),
             Self::Read(_)
             | Self::LookUp(_)
             | Self::Evaluate(_)

@@ -3,6 +3,7 @@
 //! The relationship is the first fact read; without one neither the person nor a record is touched, so
 //! that unknown, unrelated and protected persons are one code path. Knows nothing of other insurers.
 
+pub mod erasure;
 pub mod file;
 pub mod import;
 pub mod submission;
@@ -31,7 +32,7 @@ use crate::policy::ruling::Denial;
 use crate::primitives::Secret;
 use crate::record::timeline::AsOf;
 use crate::refusal::Refusal;
-use crate::store::StoreError;
+use crate::store::{Key, StoreError};
 use crate::time::{Span, Steady, Timestamp};
 use crate::vault::Label;
 use crate::verify::Verified;
@@ -47,6 +48,8 @@ pub struct Municipality {
     label: Secret,
     judge: Judge,
     prune: Steady,
+    /// Where the look at what is over goes on.
+    retained: Option<Key>,
 }
 
 /// How often old exchanges are forgotten, and how many at once.
@@ -57,7 +60,7 @@ const PRUNE_ROWS_MAX: usize = 1000;
 impl Municipality {
     /// The machine of an insurer that knows persons by `label` and decides by `judge`.
     pub fn new(desk: Desk, label: Secret, judge: Judge, now: Steady) -> Self {
-        Self { desk, insurers: Vec::new(), label, judge, prune: now.plus(PRUNE_EVERY) }
+        Self { desk, insurers: Vec::new(), label, judge, prune: now.plus(PRUNE_EVERY), retained: None }
     }
 
     /// Takes whose insurer it is from the roster: mergers and unions of municipalities change it.
@@ -84,6 +87,7 @@ impl Municipality {
                 Some(examined) => self.find_submission(verified, (submission, examined), moment, batch, out),
                 None => Ok(Finding::refused(Refusal::NotAcceptable, Label::GENERAL, Vec::new())),
             },
+            Question::Erase(erasure) => self.find_erasure(verified, erasure, moment, batch, out),
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
                 Ok(Finding::refused(Refusal::NotOurs, Label::GENERAL, Vec::new()))
             }
@@ -251,6 +255,7 @@ impl Machine for Municipality {
                     // What a wrong clock takes for old is not, and what is forgotten cannot be asked again.
                     if batch.reliance() == Reliance::Sound {
                         exchange::prune(batch, PRUNE_ROWS_MAX)?;
+                        self.retained = erasure::retain(&self.desk, self.retained.take(), batch)?;
                     }
                     self.prune = batch.now().steady.plus(PRUNE_EVERY);
                 }

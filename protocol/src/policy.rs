@@ -61,6 +61,15 @@ pub fn authorise_writing(
     Ok(WritePermit { person: person.clone(), kind, reasons: ruling.reasons })
 }
 
+/// Asks the policy whether what is kept may be erased under `facts`: the ids of the policies that permit it.
+///
+/// # Errors
+/// The [`Denial`] of the policy.
+pub fn authorise_erasing(judge: &mut Judge, facts: &Facts) -> Result<Vec<String>, Denial> {
+    let ruling = judge.judge_act(Act::Erase, facts);
+    ruling.verdict.map(|_groups| ruling.reasons)
+}
+
 impl WritePermit {
     /// Whose record may be written.
     pub const fn person(&self) -> &PersonId {

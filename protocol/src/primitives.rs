@@ -27,7 +27,8 @@ pub const STORED_EXTRA_BYTES: usize = SALT_BYTES + TAG_BYTES;
 /// The length of an oblivious output, in bytes (RFC 9497 §4.1).
 pub const OUTPUT_BYTES: usize = 64;
 
-const SALT_BYTES: usize = 16;
+/// The length of the salt of what is stored, in bytes.
+pub const SALT_BYTES: usize = 16;
 
 /// The bytes are not what the key says they are: a wrong key, a flipped bit, a point off the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,11 +154,21 @@ pub fn open(key: &Secret, aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Broken> 
 /// Seals a value that will lie on a disk, under a key that seals many: a fresh salt gives each value a
 /// key of its own, so that an offset written twice after a crash repeats nothing.
 pub fn seal_stored(key: &Secret, aad: &[u8], plaintext: &[u8], dice: &mut dyn CryptoRng) -> Vec<u8> {
+    let (salt, sealed) = seal_apart(key, aad, plaintext, dice);
+    [&salt[..], &sealed].concat()
+}
+
+/// The same with the salt apart: whoever destroys it destroys what was sealed.
+pub fn seal_apart(key: &Secret, aad: &[u8], plaintext: &[u8], dice: &mut dyn CryptoRng) -> ([u8; SALT_BYTES], Vec<u8>) {
     let mut salt = [0_u8; SALT_BYTES];
     dice.fill_bytes(&mut salt);
-    let mut out = salt.to_vec();
-    out.extend_from_slice(&seal(&derive(key.expose(), &salt, b"tsunagi stored"), aad, plaintext));
-    out
+    let sealed = seal(&derive(key.expose(), &salt, b"tsunagi stored"), aad, plaintext);
+    (salt, sealed)
+}
+
+/// Opens what [`seal_apart`] sealed.
+pub fn open_apart(key: &Secret, aad: &[u8], salt: &[u8; SALT_BYTES], sealed: &[u8]) -> Result<Vec<u8>, Broken> {
+    open(&derive(key.expose(), salt, b"tsunagi stored"), aad, sealed)
 }
 
 /// Opens what [`seal_stored`] sealed.

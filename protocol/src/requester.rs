@@ -30,7 +30,7 @@ use crate::machine::{
     Action, AnswerError, Ask, AskId, Count, Ending, Event, Failure, KnownNote, Outbox, Pending, Reuse, Signing, Wish,
     Work,
 };
-use crate::message::{Points, Question, Reading, Request, Staff, Submission};
+use crate::message::{Erasure, Points, Question, Reading, Request, Staff, Submission};
 use crate::primitives::{Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -331,7 +331,9 @@ impl Requester {
         let pseudonym = Pseudonym::new(*output, KEY_VERSION);
         let question = match &open.ask.wish {
             Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
-            Wish::Records { .. } | Wish::History | Wish::Submission(_) => Question::LookUp(pseudonym.tag()),
+            Wish::Records { .. } | Wish::History | Wish::Submission(_) | Wish::Erasure(_) => {
+                Question::LookUp(pseudonym.tag())
+            }
         };
         open.pseudonym = Some(pseudonym);
         self.ask_directory(id, question, gate, batch, out)
@@ -391,6 +393,7 @@ impl Requester {
                 versions: *versions,
             }),
             Wish::History => Question::History(person),
+            Wish::Erasure(record) => Question::Erase(Erasure { person, record: *record }),
             Wish::Registration { .. } => return Ok(()),
         };
         self.begin(id, &member.party.clone(), question, gate, batch, out)
@@ -514,7 +517,7 @@ pub fn origin_of_member(network: &Digest, member: &Member) -> Origin {
 /// Directory and pseudonymiser decide by organisation: who of its staff asks is none of theirs.
 fn staff_for(question: &Question, staff: &Staff) -> Staff {
     match question {
-        Question::Read(_) | Question::History(_) | Question::Submit(_) => staff.clone(),
+        Question::Read(_) | Question::History(_) | Question::Submit(_) | Question::Erase(_) => staff.clone(),
         Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
             Staff { id: String::new(), job: Job::System, proof: None }
         }

@@ -585,6 +585,13 @@ impl Key {
         Self(bytes)
     }
 
+    /// The first key behind this one.
+    pub fn after(&self) -> Self {
+        let mut bytes = self.0.clone();
+        bytes.push(0);
+        Self(bytes)
+    }
+
     pub(crate) fn from_stored(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }

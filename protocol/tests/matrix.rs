@@ -389,6 +389,20 @@ fn every_kind_is_written_by_whom_the_table_says_and_by_nobody_else() {
 }
 
 #[test]
+fn only_an_officer_who_administers_benefits_erases_whatever_the_kind() {
+    let mut judge = Judge::shipped();
+    let mut permitted = 0;
+    for kind in RecordKind::ALL {
+        for facts in (0..VECTORS).step_by(STEP).map(|number| vector(kind, number)) {
+            let expected = officer(&facts) && facts.purpose == Purpose::BenefitAdministration;
+            assert_eq!(judge.judge_act(Act::Erase, &facts).verdict.is_ok(), expected, "{facts:?}");
+            permitted += usize::from(expected);
+        }
+    }
+    assert!(permitted >= RecordKind::ALL.len() / 2, "{permitted}");
+}
+
+#[test]
 fn a_stranger_gets_one_answer_for_every_kind_consent_and_protection() {
     let mut judge = Judge::shipped();
     let unrelated = judge.judge(&Facts { relationship: None, ..care_manager() });

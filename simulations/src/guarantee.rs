@@ -8,12 +8,15 @@ use protocol::code::field_group::FieldGroup;
 use protocol::code::record_kind::RecordKind;
 use protocol::digest::Digest;
 use protocol::id::party::{PartyId, PartyKind};
+use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::ledger::leaf::{Leaf, LeafKind};
 use protocol::ledger::origin::Origin;
 use protocol::machine::{Answered, Ending, Failure};
 use protocol::message::{Body, Outcome};
 use protocol::record::disclosure::Content;
+use protocol::record::slip::Slip;
+use protocol::record::version::RecordId;
 use protocol::refusal::Told;
 use protocol::time::Span;
 
@@ -53,6 +56,34 @@ pub struct Evidence {
     pub readable: Vec<PartyId>,
     /// What each organisation keeps at the end.
     pub kept: BTreeMap<PartyId, Kept>,
+    /// What insurers show at the end of what somebody wrote about.
+    pub shelves: Vec<Shelf>,
+}
+
+/// Every version of one kind of record of a person, as their insurer shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shelf {
+    /// Which insurer.
+    pub insurer: PartyId,
+    /// Of whom.
+    pub person: PersonId,
+    /// Which kind.
+    pub kind: RecordKind,
+    /// The versions.
+    pub versions: Vec<ShownVersion>,
+}
+
+/// A version, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownVersion {
+    /// The record.
+    pub id: RecordId,
+    /// Which of its versions.
+    pub number: u32,
+    /// Who is said to have written it.
+    pub author: Option<PartyId>,
+    /// Whether the author's signature holds; none if there is none.
+    pub is_authors: Option<bool>,
 }
 
 /// An epoch of a ledger.
@@ -166,7 +197,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 18] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 20] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -185,6 +216,8 @@ pub const ALL: [fn(&Evidence) -> Verdict; 18] = [
     whoever_was_set_back_begins_a_new_epoch,
     no_changed_history_is_believed,
     no_go_between_keeps_whom_it_is_about,
+    what_was_kept_is_shown_as_its_authors,
+    what_was_not_kept_is_nowhere,
 ];
 
 impl Evidence {
@@ -264,6 +297,8 @@ fn epoch_of(answer: &Answered) -> Option<u32> {
 fn shown(outcome: &Outcome, kind: RecordKind) -> Option<Expected> {
     match outcome {
         Outcome::Refused(Told::NotPermitted) => Some(Expected::Refused),
+        Outcome::Kept(_) => Some(Expected::Kept),
+        Outcome::NotKept(_) => Some(Expected::NotKept),
         Outcome::Records(contents) => {
             let content = contents.first().filter(|_content| contents.len() == 1)?;
             let shown = Content::decode(content).ok().filter(|content| content.kind() == kind)?.shown();
@@ -294,6 +329,51 @@ fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
                 asked.outcome()
             )
         })
+    })
+}
+
+/// The versions that came to an end for which `is_end` stands, each with where its insurer shows its kind. Of whoever was
+/// set back, or whose files were changed, nothing is known.
+fn submitted<'a>(
+    evidence: &'a Evidence,
+    is_end: impl Fn(Expected) -> bool + 'a,
+) -> impl Iterator<Item = (usize, &'a Query, &'a Slip, &'a Shelf)> {
+    let is_whole = |insurer: &PartyId| {
+        let is_set_back = evidence.set_backs.iter().any(|set_back| set_back.party == *insurer);
+        !is_set_back && !evidence.edits.iter().any(|(party, _edited)| party == insurer)
+    };
+    evidence.numbered().filter_map(move |(number, asked)| {
+        let query = &asked.query;
+        let slip = &query.writing.as_ref()?.slip;
+        let outcome = asked.decision()?.outcome?;
+        let shelf = evidence.shelves.iter().find(|shelf| shelf.person == query.person && shelf.kind == query.kind)?;
+        (is_end(outcome) && is_whole(&shelf.insurer)).then_some((number, query, slip, shelf))
+    })
+}
+
+fn what_was_kept_is_shown_as_its_authors(evidence: &Evidence) -> Verdict {
+    let kept = submitted(evidence, |outcome| outcome == Expected::Kept);
+    judge("what_was_kept_is_shown_as_its_authors", kept, |(number, query, slip, shelf)| {
+        let found: Vec<_> =
+            shelf.versions.iter().filter(|shown| shown.id == slip.id && shown.number == slip.number).collect();
+        let is_shown = match found.as_slice() {
+            [one] => one.author.as_ref() == Some(&query.asker) && one.is_authors == Some(true),
+            _ => false,
+        };
+        (!is_shown).then(|| {
+            format!("question {number}: what {} wrote is shown by {} as {found:?}", query.asker, shelf.insurer)
+        })
+    })
+}
+
+fn what_was_not_kept_is_nowhere(evidence: &Evidence) -> Verdict {
+    let refused = submitted(evidence, |outcome| matches!(outcome, Expected::Refused | Expected::NotKept));
+    judge("what_was_not_kept_is_nowhere", refused, |(number, query, slip, shelf)| {
+        let is_theirs = |shown: &&ShownVersion| {
+            shown.id == slip.id && shown.number == slip.number && shown.author.as_ref() == Some(&query.asker)
+        };
+        let found = shelf.versions.iter().find(is_theirs);
+        found.map(|_shown| format!("question {number}: {} keeps what {} was refused", shelf.insurer, query.asker))
     })
 }
 

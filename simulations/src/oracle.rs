@@ -52,8 +52,12 @@ pub enum Expected {
         /// With addresses, offices and whereabouts.
         places: bool,
     },
-    /// Nothing is shown, and not said why.
+    /// Nothing is shown or kept, and not said why.
     Refused,
+    /// What was submitted is kept.
+    Kept,
+    /// What was submitted is not kept, and said why.
+    NotKept,
 }
 
 /// What is true of everybody.
@@ -91,7 +95,42 @@ impl Oracle {
     }
 }
 
+impl Oracle {
+    /// How the submission of a record of one kind must end; `amends` is who wrote what it corrects, if it does.
+    pub fn foretell_writing(
+        &self,
+        (asker, asking): (&PartyId, Asking),
+        person: &PersonId,
+        kind: RecordKind,
+        amends: Option<&PartyId>,
+    ) -> Expected {
+        let Some(truth) = self.truths.get(person) else { return Expected::Refused };
+        if asker.kind() == PartyKind::Insurer {
+            let is_own = asker.number() == person.insurer().to_string();
+            return if is_own && asking == Asking::Officer { Expected::Kept } else { Expected::Refused };
+        }
+        if !may_write(truth, asker, asking, kind) {
+            return Expected::Refused;
+        }
+        let is_own = amends.is_none_or(|author| author == asker);
+        if is_own { Expected::Kept } else { Expected::NotKept }
+    }
+}
+
 const ALL: Expected = Expected::Shown { content: true, narrative: true, places: true };
+
+/// Who writes what, in what each of them asks for.
+fn may_write(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) -> bool {
+    match kind {
+        RecordKind::CarePlan | RecordKind::ServiceUsePlan => {
+            truth.planner.as_ref() == Some(asker) && asking == Asking::CareManager
+        }
+        RecordKind::LifeAssessment => truth.server.as_ref() == Some(asker) && asking == Asking::CareWorker,
+        RecordKind::DoctorsOpinion => truth.doctor.as_ref() == Some(asker) && asking == Asking::Doctor,
+        // A care manager hands in slips and applications for another purpose than these worlds' care managers have.
+        _ => false,
+    }
+}
 
 /// The table, row by row.
 fn may_read(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) -> bool {

@@ -52,6 +52,9 @@ const SEEN_BY_ALL: Span = Span::from_s(300);
 /// In a nation, how long before a question its asker is started and the insurer told.
 const HEAD_START: Span = Span::from_s(1);
 
+/// Of so many questions one submits a record.
+const WRITING_EVERY: u64 = 6;
+
 /// From the last question of a day to the first of the next.
 const NIGHT: Span = Span::from_h(15);
 
@@ -266,9 +269,15 @@ impl Stage {
     }
 
     fn begin(&mut self, in_calm: bool) {
-        let Some(query) = self.society.query(&mut self.dice) else { return };
-        let Query { asker, asking, person, kind, .. } = &query;
-        let expected = self.society.oracle.foretell(asker, *asking, person, *kind);
+        let is_writing = below(&mut self.dice, WRITING_EVERY) == 0;
+        let query = if is_writing { self.society.writing(&mut self.dice) } else { self.society.query(&mut self.dice) };
+        let Some(query) = query else { return };
+        let Query { asker, asking, person, kind, writing, .. } = &query;
+        let oracle = &self.society.oracle;
+        let expected = match writing {
+            Some(writing) => oracle.foretell_writing((asker, *asking), person, *kind, writing.amends.as_ref()),
+            None => oracle.foretell(asker, *asking, person, *kind),
+        };
         let wait = if self.prepare(&query) { HEAD_START } else { Span::ZERO };
         let ask = self.world.begin_ask_in(wait, asker, query.ask());
         self.open.push((ask, self.evidence.asked.len()));
@@ -348,6 +357,7 @@ impl Stage {
             match (self.world.ending_at(ask), self.evidence.asked.get_mut(at)) {
                 (Some((ended_at, ending)), Some(asked)) => {
                     (asked.end, asked.ended_at) = (Some(End::of(ending, asked.query.kind)), Some(ended_at));
+                    self.society.settle(&asked.query, asked.decision().and_then(|answer| answer.outcome));
                     asked.is_undisturbed = is_undisturbed;
                     asked.met_fault = lasts || faults > asked.faults_before;
                 }

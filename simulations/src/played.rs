@@ -66,9 +66,9 @@ pub struct Course {
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// A record was shown, all or a part of it.
+    /// A record was shown, all or a part of it, or kept.
     Shown,
-    /// It was refused.
+    /// It was refused, or not kept.
     Refused,
     /// It was put off undecided.
     PutOff,
@@ -103,8 +103,8 @@ impl Course {
     /// As the evidence has it.
     pub fn of(asked: &Asked) -> Self {
         let end = match (&asked.end, asked.outcome()) {
-            (Some(guarantee::End::Answered(_)), Some(Expected::Refused)) => End::Refused,
-            (Some(guarantee::End::Answered(_)), Some(Expected::Shown { .. })) => End::Shown,
+            (Some(guarantee::End::Answered(_)), Some(Expected::Refused | Expected::NotKept)) => End::Refused,
+            (Some(guarantee::End::Answered(_)), Some(Expected::Shown { .. } | Expected::Kept)) => End::Shown,
             (Some(guarantee::End::Answered(_)), None) => End::PutOff,
             (Some(guarantee::End::Failed(Failure::NotReady(_))), _) => End::PutOff,
             (Some(guarantee::End::Failed(_)), _) => End::Failed,

@@ -258,6 +258,10 @@ pub enum Goal {
     NotAdmitted,
     /// Something changed of what is true of somebody.
     Changed,
+    /// A record that somebody submitted was kept.
+    Written,
+    /// One was not, for a reason that was told.
+    NotWritten,
     /// A host was started from an old backup and began a new epoch.
     SetBack,
     /// A frame was sent again by somebody else.

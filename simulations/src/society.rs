@@ -16,15 +16,17 @@ use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
-use protocol::message::Staff;
+use protocol::message::{Staff, Versions};
 use protocol::record::forms;
+use protocol::record::slip::Slip;
+use protocol::record::version::{RecordId, Status};
 use protocol::time::Span;
 use rand_core::Rng;
 use serde_json::{Value, json};
 
 use crate::founding::{Plan, party};
 use crate::nation::{self, Area, Shares};
-use crate::oracle::{Asking, Oracle, Truth};
+use crate::oracle::{Asking, Expected, Oracle, Truth};
 use crate::scenario::Size;
 use crate::seed::{below, pick, stream};
 
@@ -43,6 +45,8 @@ pub struct Society {
     insurers: Vec<PartyId>,
     /// Of a nation, what each insurer has of all those.
     areas: Vec<Area>,
+    /// What may be corrected: nobody is about to.
+    written: Vec<Written>,
 }
 
 /// Whoever somebody in one place has to do with.
@@ -92,6 +96,27 @@ pub struct Query {
     pub handle: Handle,
     /// What.
     pub kind: RecordKind,
+    /// What is submitted, if nothing is asked.
+    pub writing: Option<Writing>,
+}
+
+/// A version somebody submits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writing {
+    /// The version.
+    pub slip: Slip,
+    /// Who wrote the version before, if it corrects one.
+    pub amends: Option<PartyId>,
+}
+
+/// The newest version of a record that somebody submitted and is known to be kept.
+#[derive(Clone, Debug)]
+struct Written {
+    id: RecordId,
+    person: PersonId,
+    kind: RecordKind,
+    number: u32,
+    author: PartyId,
 }
 
 /// The months from January 2025 until before a play's day.
@@ -138,6 +163,7 @@ impl Society {
             hospitals,
             insurers: insurers.iter().map(|number| party(&format!("insurer:{number}"))).collect(),
             areas,
+            written: Vec::new(),
         };
         let mut dice = stream(seed, "society");
         for (at, insurer) in insurers.into_iter().enumerate() {
@@ -238,7 +264,50 @@ impl Society {
         let medical = self.files.get(&person).and_then(|file| file.medical.clone());
         let medical = medical.filter(|_medical| below(dice, 2) == 0);
         let handle = medical.map_or_else(|| Handle::Care(person.clone()), Handle::Medical);
-        Some(Query { asker, asking, person, handle, kind })
+        Some(Query { asker, asking, person, handle, kind, writing: None })
+    }
+
+    /// A record somebody submits, most often about one they have to do with: a new one, or the correction of one that is
+    /// kept. That one is not corrected by anybody else until [`Society::settle`] is told how it ended.
+    pub fn writing(&mut self, dice: &mut dyn Rng) -> Option<Query> {
+        let query = self.query(dice)?;
+        // Every other one is of a kind that its author may well write.
+        let fitting = match query.asking {
+            Asking::CareManager | Asking::Officer => RecordKind::CarePlan,
+            Asking::CareWorker => RecordKind::LifeAssessment,
+            Asking::Doctor => RecordKind::DoctorsOpinion,
+        };
+        let kind = if below(dice, 2) == 0 { fitting } else { query.kind };
+        let names = [dice.next_u64(), dice.next_u64()];
+        let amends = below(dice, 2) == 0;
+        let known = self.written.iter().position(|one| amends && one.person == query.person && one.kind == kind);
+        let known = known.map(|at| self.written.remove(at));
+        let item = record(kind, &query.person, names)?;
+        let mut slip = Slip::read(&item, &query.person).ok()?;
+        if let Some(known) = &known {
+            (slip.id, slip.number, slip.status) = (known.id, known.number.saturating_add(1), Status::Amended);
+        }
+        let writing = Some(Writing { slip, amends: known.map(|known| known.author) });
+        Some(Query { handle: Handle::Care(query.person.clone()), kind, writing, ..query })
+    }
+
+    /// How the submission of a version ended: none if nobody knows whether it is kept.
+    pub fn settle(&mut self, query: &Query, outcome: Option<Expected>) {
+        let Some(Writing { slip, amends }) = &query.writing else { return };
+        let newest = match (outcome, amends) {
+            (Some(Expected::Kept), _) => Some((slip.number, query.asker.clone())),
+            (Some(Expected::Refused | Expected::NotKept), Some(author)) => {
+                Some((slip.number.saturating_sub(1), author.clone()))
+            }
+            _ => None,
+        };
+        self.written.extend(newest.map(|(number, author)| Written {
+            id: slip.id,
+            person: query.person.clone(),
+            kind: query.kind,
+            number,
+            author,
+        }));
     }
 
     /// How many digits the numbers on cards have: the medical insurance's, and the long-term-care insurance's.
@@ -313,7 +382,25 @@ impl Query {
             staff: Staff { id: "staff-1".into(), job, proof: None },
             purpose,
             person: self.handle.clone(),
-            wish: Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None },
+            wish: match &self.writing {
+                Some(writing) => Wish::Submission(vec![writing.slip.clone()]),
+                None => Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None },
+            },
+        }
+    }
+
+    /// The question for every version of the kind that the insurer of the person keeps, asked by its own officer.
+    pub fn of_every_version(&self) -> Ask {
+        Ask {
+            staff: Staff { id: "staff-1".into(), job: Job::MunicipalOfficer, proof: None },
+            purpose: Purpose::Certification,
+            person: Handle::Care(self.person.clone()),
+            wish: Wish::Records {
+                kinds: vec![self.kind],
+                valid_on: None,
+                known_at: None,
+                versions: Some(Versions::All),
+            },
         }
     }
 }

@@ -151,6 +151,7 @@ pub fn tell(answer: &Value) -> Result<String, Trouble> {
         Outcome::Refused(told) => lines.add(0, &format!("結果: 拒否 ({})", told.as_str())),
         Outcome::Records(_) | Outcome::History(..) => lines.add(0, "結果: 答え"),
         Outcome::Kept(_) => lines.add(0, "結果: 保管"),
+        Outcome::Erased(versions) => lines.add(0, &format!("結果: 消去 {versions} 版")),
         Outcome::NotKept(_) => lines.add(0, "結果: 保管しません。誤りを直して、もう一度提出してください"),
         _ => lines.add(0, "結果: 受付"),
     }
@@ -183,6 +184,7 @@ fn look_text(look: &Access) -> String {
     let ended = match (look.refused, look.act) {
         (true, _) => "拒否",
         (false, Some(Act::Write)) => "登録",
+        (false, Some(Act::Erase)) => "消去",
         (false, None) => "答え",
     };
     format!(

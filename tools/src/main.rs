@@ -19,7 +19,7 @@ use tools::line::Line;
 use tools::message::{Code, Report, Trouble};
 use tools::plan::{self, Plan};
 use tools::population::{self, Wanted};
-use tools::record::submission::Submission;
+use tools::record::submission::{Erasure, Submission};
 use tools::rotation::{self, Owner, Step, Turned};
 use tools::sweep::{self, Sweep};
 use tools::{authority, credential, dossier, member, network, record, simulate};
@@ -140,6 +140,23 @@ enum RecordVerb {
         /// この日までに分かっていたこと (YYYY-MM-DD)
         #[arg(long)]
         known_on: Option<String>,
+    },
+    /// 記録を、または人のすべてを消去する。元に戻せない。台帳と受領証は残る(保険者だけ)
+    Erase {
+        #[command(flatten)]
+        asker: AskerArgs,
+        /// その人について保管しているすべて
+        #[arg(long, conflicts_with_all = ["kind", "id", "number"])]
+        everything_of_person: bool,
+        /// 記録の種類
+        #[arg(long)]
+        kind: Option<String>,
+        /// 記録の番号
+        #[arg(long)]
+        id: Option<String>,
+        /// 何番目の版か。なければすべての版
+        #[arg(long)]
+        number: Option<u32>,
     },
     /// 様式の JSON Schema を示す
     Schema {
@@ -738,6 +755,10 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
             RecordVerb::Validate { kind, files } => record::validate(&kind, &files),
             RecordVerb::Show { kind, file } => record::show(&kind, &file),
             RecordVerb::Submit(args) => run_submit(args),
+            RecordVerb::Erase { asker, everything_of_person: person, kind, id, number } => {
+                let (line, asker) = open_asker(asker)?;
+                record::submission::erase(&line, &asker, &Erasure { person, kind, id, number })
+            }
             RecordVerb::History { asker, kind: kinds, known_on } => {
                 let (line, asker) = open_asker(asker)?;
                 let question = Question { asker, kinds, valid_on: None, known_on, every_version: true, history: false };

@@ -32,9 +32,14 @@ impl Lines {
     pub(crate) fn add_content(&mut self, content: &Content) {
         let day = content.as_of().valid_on.to_japanese();
         self.add(0, "");
-        self.add(0, &format!("■ {} ({day}に有効なもの {} 件)", content.kind().japanese(), content.versions().len()));
+        let which =
+            if content.is_history() { "これまでの版".to_owned() } else { format!("{day}に有効なもの") };
+        self.add(0, &format!("■ {} ({which} {} 件)", content.kind().japanese(), content.versions().len()));
         for version in content.versions() {
             self.add_version(content, version);
+        }
+        if content.withheld() > 0 {
+            self.add(1, &format!("● ほかに {} 版あったが、内容は消去されている", content.withheld()));
         }
     }
 

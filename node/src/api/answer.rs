@@ -67,6 +67,7 @@ fn answered_to_json(answered: &Answered, person: &Handle, network: &Digest) -> V
             value["outcome"] = json!("not-kept");
             value["flaws"] = flaws.iter().map(flaw_to_json).collect();
         }
+        Outcome::Erased(versions) => value["erased"] = json!(versions),
         // No ask of local software ends in these.
         Outcome::Entries(_) | Outcome::Evaluated(..) | Outcome::Held(_) => {}
     }

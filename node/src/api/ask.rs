@@ -14,9 +14,10 @@ use protocol::id::handle::Handle;
 use protocol::id::insurer::InsurerNumber;
 use protocol::limits;
 use protocol::machine::{Ask, Wish};
-use protocol::message::{Staff, Versions};
+use protocol::message::{Named, Staff, Versions};
 use protocol::record::slip::{self, Slip};
 use protocol::record::strict_json;
+use protocol::record::version::RecordId;
 use protocol::time::Timestamp;
 use serde_json::Value;
 
@@ -52,15 +53,16 @@ fn read(value: &Value) -> Result<Ask, Trouble> {
     let job = Job::parse(text(staff, "staff.job", "job")?).ok_or(Trouble::field("staff.job"))?;
     let purpose = Purpose::parse(text(value, "purpose", "purpose")?).ok_or(Trouble::field("purpose"))?;
     let person = read_person(value.get("person").ok_or(Trouble::field("person"))?)?;
-    let wish = match value.get("submit") {
-        None | Some(Value::Null) => read_wish(value)?,
-        Some(slips) => read_submission(slips, &person)?,
+    let wish = match (value.get("erase"), value.get("submit")) {
+        (None | Some(Value::Null), None | Some(Value::Null)) => read_wish(value)?,
+        (None | Some(Value::Null), Some(slips)) => read_submission(slips, &person)?,
+        (Some(what), _) => read_erasure(what)?,
     };
     Ok(Ask { staff: Staff { id: id.to_owned(), job, proof: None }, purpose, person, wish })
 }
 
 /// What a question may hold. A misspelt day must not become today.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "seat",
     "staff",
     "purpose",
@@ -72,6 +74,7 @@ const KNOWN: [&str; 11] = [
     "history",
     "register",
     "submit",
+    "erase",
 ];
 
 fn only(value: &Value, known: &[&str]) -> Result<(), Trouble> {
@@ -141,6 +144,27 @@ fn read_submission(slips: &Value, person: &Handle) -> Result<Wish, Trouble> {
     Ok(Wish::Submission(read))
 }
 
+/// Everything of the person, or one record, or one version of it. Nothing is erased by leaving something out.
+fn read_erasure(what: &Value) -> Result<Wish, Trouble> {
+    if what.as_str() == Some("person") {
+        return Ok(Wish::Erasure(None));
+    }
+    let object = what.as_object().ok_or(Trouble::field("erase"))?;
+    if object.keys().any(|key| !["kind", "id", "number"].contains(&key.as_str())) {
+        return Err(Trouble::field("erase"));
+    }
+    let kind = RecordKind::parse(text(what, "erase.kind", "kind")?).ok_or(Trouble::field("erase.kind"))?;
+    let id = RecordId::parse(text(what, "erase.id", "id")?).ok_or(Trouble::field("erase.id"))?;
+    let number = match what.get("number") {
+        None | Some(Value::Null) => None,
+        Some(number) => {
+            let number = number.as_u64().and_then(|number| u32::try_from(number).ok());
+            Some(number.ok_or(Trouble::field("erase.number"))?)
+        }
+    };
+    Ok(Wish::Erasure(Some(Named { kind, id: (*id.as_bytes()).into(), number })))
+}
+
 fn flag(value: &Value, name: &str) -> Result<bool, Trouble> {
     match value.get(name) {
         None | Some(Value::Null | Value::Bool(false)) => Ok(false),
@@ -186,6 +210,9 @@ mod tests {
             ("known_at_ms", json!(-1)),
             ("history", json!("true")),
             ("every_version", json!(1)),
+            ("erase", json!(true)),
+            ("erase", json!({ "kind": "care-plan" })),
+            ("erase", json!({ "kind": "care-plan", "id": "07".repeat(16), "numbr": 1 })),
             ("submit", json!([])),
             ("submit", json!([{ "kind": "care-plan" }])),
             ("as_of", json!("2020-01-01")),

@@ -9,6 +9,9 @@ pub enum Act {
     /// Writes a version (登録・訂正).
     #[n(0)]
     Write,
+    /// Erases what is kept (消去).
+    #[n(1)]
+    Erase,
 }
 
 impl Act {
@@ -16,6 +19,7 @@ impl Act {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Write => "write",
+            Self::Erase => "erase",
         }
     }
 }

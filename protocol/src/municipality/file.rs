@@ -4,6 +4,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::access_log;
 use crate::batch::Batch;
 use crate::cbor;
 use crate::code::record_kind::RecordKind;
@@ -13,7 +14,7 @@ use crate::id::party::PartyId;
 use crate::id::person::PersonId;
 use crate::message::Versions;
 use crate::policy::Permit;
-use crate::primitives::{self, Secret};
+use crate::primitives::{self, SALT_BYTES, Secret};
 use crate::record::disclosure::{self, Selected};
 use crate::record::timeline::{self, AsOf};
 use crate::record::version::{Head, RecordId, Version};
@@ -36,6 +37,9 @@ pub struct File {
     /// The organisations tied to the person.
     #[n(3)]
     pub tied: Vec<PartyId>,
+    /// The label of the medical-insurance handle the person is found by.
+    #[n(4)]
+    pub medical: Option<Label>,
 }
 
 /// Where one version stands.
@@ -47,6 +51,9 @@ pub struct Place {
     /// Its entry among the records.
     #[n(1)]
     pub position: Position,
+    /// The salt it is sealed under, kept nowhere else; none once the version is erased.
+    #[n(2)]
+    pub salt: Option<minicbor::bytes::ByteArray<SALT_BYTES>>,
 }
 
 impl File {
@@ -135,16 +142,20 @@ pub fn read(
     let places = places(batch, label, permit.kind())?;
     let heads: Vec<_> = places.iter().map(|place| place.head).collect();
     let chosen = timeline::chosen(&heads, as_of, wanted);
-    let mut versions = Vec::new();
+    let (mut versions, mut withheld) = (Vec::new(), 0_u32);
     if let Some(key) = batch.known_person_key(label)? {
         for place in places.iter().filter(|place| chosen.contains(&place.head)) {
-            versions.push(open(&key, place.position, batch)?);
+            match open(&key, place, batch)? {
+                Some(version) => versions.push(version),
+                None => withheld = withheld.saturating_add(1),
+            }
         }
     }
-    disclosure::select(permit.kind(), (as_of, wanted), permit.groups(), &versions).map_err(|_fault| UNREADABLE)
+    let selected = disclosure::select(permit.kind(), (as_of, wanted), permit.groups(), &versions, withheld);
+    selected.map_err(|_fault| UNREADABLE)
 }
 
-/// The version of that record and number, if it is there.
+/// The version of that record and number, if it is there and not erased.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or the version does not open.
@@ -152,12 +163,12 @@ pub fn known(batch: &Batch<'_>, label: Label, version: &Version) -> Result<Optio
     let places = places(batch, label, version.kind)?;
     let place = places.iter().find(|place| place.head.id == version.id && place.head.number == version.number);
     match (place, batch.known_person_key(label)?) {
-        (Some(place), Some(key)) => open(&key, place.position, batch).map(Some),
+        (Some(place), Some(key)) => open(&key, place, batch),
         _ => Ok(None),
     }
 }
 
-/// All versions of one record.
+/// All versions of one record; none if one of them is erased.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or a version does not open.
@@ -166,16 +177,18 @@ pub fn versions_of(
     label: Label,
     kind: RecordKind,
     id: RecordId,
-) -> Result<Vec<Version>, StoreError> {
-    let Some(key) = batch.known_person_key(label)? else { return Ok(Vec::new()) };
+) -> Result<Option<Vec<Version>>, StoreError> {
+    let Some(key) = batch.known_person_key(label)? else { return Ok(Some(Vec::new())) };
     let places = places(batch, label, kind)?;
-    places.iter().filter(|place| place.head.id == id).map(|place| open(&key, place.position, batch)).collect()
+    places.iter().filter(|place| place.head.id == id).map(|place| open(&key, place, batch)).collect()
 }
 
-fn open(key: &Secret, position: Position, batch: &Batch<'_>) -> Result<Version, StoreError> {
-    let sealed = batch.read(Roll::Records, position)?;
-    let bytes = primitives::open_stored(key, b"record", &sealed).map_err(|_broken| UNREADABLE)?;
-    cbor::decode_own(&bytes).map_err(|_error| UNREADABLE)
+/// The version that stands there, unless it is erased.
+fn open(key: &Secret, place: &Place, batch: &Batch<'_>) -> Result<Option<Version>, StoreError> {
+    let Some(salt) = &place.salt else { return Ok(None) };
+    let sealed = batch.read(Roll::Records, place.position)?;
+    let bytes = primitives::open_apart(key, b"record", salt, &sealed).map_err(|_broken| UNREADABLE)?;
+    cbor::decode_own(&bytes).map(Some).map_err(|_error| UNREADABLE)
 }
 
 /// Adds a version; nothing is overwritten.
@@ -184,12 +197,59 @@ fn open(key: &Secret, position: Position, batch: &Batch<'_>) -> Result<Version, 
 /// [`StoreError`] if the store refuses it.
 pub fn add(batch: &mut Batch<'_>, label: Label, version: &Version) -> Result<(), StoreError> {
     let key = batch.person_key(label)?;
-    let sealed = primitives::seal_stored(&key, b"record", &cbor::encode(version), batch.dice());
+    let (salt, sealed) = primitives::seal_apart(&key, b"record", &cbor::encode(version), batch.dice());
     let position = batch.append(Roll::Records, sealed)?;
     let mut all = places(batch, label, version.kind)?;
-    all.push(Place { head: version.head(), position });
+    all.push(Place { head: version.head(), position, salt: Some(salt.into()) });
     let key = record_key(batch, label, version.kind);
     batch.put(key, Some(cbor::encode(&all)))
+}
+
+/// Erases the versions of one kind for which `is_meant` stands: what they say cannot be read any more, that they were
+/// there can. Returns which were erased.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn erase_versions(
+    batch: &mut Batch<'_>,
+    label: Label,
+    kind: RecordKind,
+    is_meant: impl Fn(&Head) -> bool,
+) -> Result<Vec<Head>, StoreError> {
+    let mut all = places(batch, label, kind)?;
+    let mut erased = Vec::new();
+    for place in all.iter_mut().filter(|place| is_meant(&place.head)) {
+        erased.extend(place.salt.take().map(|_salt| place.head));
+    }
+    if !erased.is_empty() {
+        let key = record_key(batch, label, kind);
+        batch.put(key, Some(cbor::encode(&all)))?;
+    }
+    Ok(erased)
+}
+
+/// Erases everything of a person: their file, ties, records, and all that is sealed under their key. Returns how many
+/// versions there were.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn erase(batch: &mut Batch<'_>, label: Label, file: &File) -> Result<u64, StoreError> {
+    let mut versions: u64 = 0;
+    for kind in RecordKind::ALL {
+        let kept = places(batch, label, kind)?.iter().filter(|place| place.salt.is_some()).count();
+        versions = versions.saturating_add(u64::try_from(kept).unwrap_or(u64::MAX));
+        let key = record_key(batch, label, kind);
+        batch.put(key, None)?;
+    }
+    for party in &file.tied {
+        untie(batch, party, label)?;
+    }
+    if let Some(medical) = file.medical {
+        batch.put(batch.key(table::MEDICAL, medical.as_bytes()), None)?;
+    }
+    batch.put(batch.key(table::PERSON, label.as_bytes()), None)?;
+    access_log::erase(batch, label)?;
+    Ok(versions)
 }
 
 /// Where the versions of one kind stand.
@@ -204,6 +264,12 @@ pub fn places(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Result<Vec<P
 }
 
 const UNREADABLE: StoreError = StoreError::Unreadable("persons");
+
+/// Whose records of which kind stand in a row of the table of records.
+pub fn whose(key: &Key) -> Option<(Label, RecordKind)> {
+    let (label, kind) = key.rest().split_first_chunk()?;
+    Some((Label::from_bytes(*label), cbor::decode(kind).ok()?))
+}
 
 fn record_key(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Key {
     let mut rest = label.as_bytes().to_vec();

@@ -37,7 +37,7 @@ pub const LINES_MAX: usize = 1000;
 /// The most consents, and the most ties, of one person.
 pub const ITEMS_MAX: usize = 100;
 /// The most versions of one kind a person may have: their places share one row of the index.
-pub const VERSIONS_MAX: usize = 500;
+pub const VERSIONS_MAX: usize = 400;
 
 /// What one line says.
 struct Line {
@@ -130,7 +130,8 @@ impl Line {
 
 fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, StoreError> {
     let label = access_log::label(label_key, &Handle::Care(line.person.clone()));
-    let before = File::read(batch, label)?.map_or_else(Vec::new, |file| file.tied);
+    let known = File::read(batch, label)?;
+    let before = known.map_or_else(Vec::new, |file| file.tied);
     for party in before.iter().filter(|party| !line.ties.contains_key(party)) {
         file::untie(batch, party, label)?;
     }
@@ -139,10 +140,10 @@ fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, S
         consents: line.consents.clone(),
         protections: line.protections.clone(),
         tied: line.ties.keys().cloned().collect(),
+        medical: line.medical.clone().map(|medical| access_log::label(label_key, &Handle::Medical(medical))),
     };
     file.write(batch, label)?;
-    if let Some(medical) = &line.medical {
-        let handle = access_log::label(label_key, &Handle::Medical(medical.clone()));
+    if let Some(handle) = file.medical {
         file::find_by_medical(batch, handle, label)?;
     }
     for (party, ties) in &line.ties {

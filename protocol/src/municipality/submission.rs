@@ -137,7 +137,9 @@ impl Files<'_> {
         batch: &Batch<'_>,
     ) -> Result<Result<Option<Version>, Wrong>, StoreError> {
         let head = one.head();
-        let mut all = file::versions_of(batch, self.label, one.kind(), head.id)?;
+        let Some(mut all) = file::versions_of(batch, self.label, one.kind(), head.id)? else {
+            return Ok(wrong("id", "erased", "a record that is kept"));
+        };
         all.extend(fresh.iter().filter(|version| version.kind == one.kind() && version.id == head.id).cloned());
         if let Some(known) = all.iter().find(|version| version.number == head.number) {
             let is_same = one.says_the_same(known);
@@ -183,7 +185,9 @@ impl Files<'_> {
         if own == other {
             return Ok(rule("other", "another record than its own"));
         }
-        let kept = file::versions_of(batch, self.label, kind, other)?;
+        let Some(kept) = file::versions_of(batch, self.label, kind, other)? else {
+            return Ok(rule("erased", "a record that is kept"));
+        };
         let all = kept.iter().chain(fresh.iter().filter(|version| version.kind == kind && version.id == other));
         Ok(match all.max_by_key(|version| version.number) {
             None => rule("known", "a record of this person and kind that is kept"),

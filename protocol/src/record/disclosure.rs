@@ -37,6 +37,7 @@ pub struct Content {
     shown: FieldGroups,
     versions: Vec<Shown>,
     wanted: Option<Versions>,
+    withheld: Option<u32>,
 }
 
 /// One version as it is handed out.
@@ -78,6 +79,8 @@ struct Wire {
     versions: Vec<WireVersion>,
     #[n(4)]
     wanted: Option<Versions>,
+    #[n(5)]
+    withheld: Option<u32>,
 }
 
 /// The wire form of [`Shown`].
@@ -107,7 +110,7 @@ struct WireVersion {
 }
 
 /// Of `versions`, those of `kind` that are in force at `as_of`, or all that were known by then, masked to `shown`; the latest
-/// [`VERSIONS_PER_KIND_MAX`] of them by first day.
+/// [`VERSIONS_PER_KIND_MAX`] of them by first day. `withheld` more would be shown were they not erased.
 ///
 /// # Errors
 /// The [`FieldFault`] of a stored version that is not a record of its kind.
@@ -116,6 +119,7 @@ pub fn select(
     (as_of, wanted): (AsOf, Option<Versions>),
     shown: FieldGroups,
     versions: &[Version],
+    withheld: u32,
 ) -> Result<Selected, FieldFault> {
     let of_kind: Vec<&Version> = versions.iter().filter(|version| version.kind == kind).collect();
     let heads: Vec<_> = of_kind.iter().map(|version| version.head()).collect();
@@ -126,9 +130,13 @@ pub fn select(
         chosen.filter_map(|head| of_kind.iter().find(|version| version.head() == head).copied()).collect();
     let wire: Result<_, _> = versions.iter().map(|version| WireVersion::of(version, shown)).collect();
     let about: usize = versions.iter().map(|version| version.content.len().saturating_add(128)).sum();
+    let withheld = (withheld > 0).then_some(withheld);
     Ok(Selected {
         records: versions.iter().map(|version| version.id).collect(),
-        bytes: cbor::encode_about(&Wire { kind, as_of, shown, versions: wire?, wanted }, about.saturating_add(64)),
+        bytes: cbor::encode_about(
+            &Wire { kind, as_of, shown, versions: wire?, wanted, withheld },
+            about.saturating_add(64),
+        ),
     })
 }
 
@@ -146,7 +154,14 @@ impl Content {
         }
         let versions = wire.versions.into_iter().map(|version| Shown::from_wire(version, wire.kind, wire.shown));
         let versions = versions.collect::<Result<_, _>>()?;
-        Ok(Self { kind: wire.kind, as_of: wire.as_of, shown: wire.shown, versions, wanted: wire.wanted })
+        Ok(Self {
+            kind: wire.kind,
+            as_of: wire.as_of,
+            shown: wire.shown,
+            versions,
+            wanted: wire.wanted,
+            withheld: wire.withheld,
+        })
     }
 
     /// The same as JSON, for people and for their software.
@@ -157,6 +172,7 @@ impl Content {
             "valid_on": self.as_of.valid_on.to_string(),
             "recorded_by": self.as_of.recorded_by.unix_ms(),
             "every_version": self.is_history(),
+            "withheld": self.withheld(),
             "versions": versions,
         })
     }
@@ -164,6 +180,11 @@ impl Content {
     /// What kind of record.
     pub const fn kind(&self) -> RecordKind {
         self.kind
+    }
+
+    /// How many versions more there were, whose content is erased.
+    pub fn withheld(&self) -> u32 {
+        self.withheld.unwrap_or_default()
     }
 
     /// Whether these are all versions that were known, not those in force.
@@ -304,7 +325,7 @@ mod tests {
             version(1, 2, "office:1370101238", Status::Amended),
             version(2, 1, "insurer:131235", Status::Final),
         ];
-        select(RecordKind::CarePlan, (as_of(9), None), shown, &versions).unwrap()
+        select(RecordKind::CarePlan, (as_of(9), None), shown, &versions, 0).unwrap()
     }
 
     fn content(shown: FieldGroups) -> Content {
@@ -340,7 +361,7 @@ mod tests {
     fn only_what_is_in_force_is_handed_out() {
         let numbers: Vec<_> = content(FieldGroups::ALL).versions().iter().map(|v| (v.id, v.number)).collect();
         assert_eq!(numbers, [(RecordId::from_bytes([1; 16]), 2), (RecordId::from_bytes([2; 16]), 1)]);
-        let cards = select(RecordKind::InsuranceCard, (as_of(9), None), FieldGroups::ALL, &[]).unwrap();
+        let cards = select(RecordKind::InsuranceCard, (as_of(9), None), FieldGroups::ALL, &[], 0).unwrap();
         assert_eq!(Content::decode(&cards.bytes).unwrap().versions(), []);
     }
 
@@ -365,7 +386,7 @@ mod tests {
     fn a_stored_version_that_is_no_record_is_a_fault_not_an_omission() {
         let mut broken = version(1, 1, "office:1370101238", Status::Final);
         broken.content.pop();
-        let fault = select(RecordKind::CarePlan, (as_of(9), None), FieldGroups::ALL, &[broken]).unwrap_err();
+        let fault = select(RecordKind::CarePlan, (as_of(9), None), FieldGroups::ALL, &[broken], 0).unwrap_err();
         assert_eq!(fault.rule, "encoding");
     }
 

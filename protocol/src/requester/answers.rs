@@ -112,6 +112,8 @@ impl Requester {
         let (person, kinds) = match &request.question {
             Question::Read(reading) => (Some(&reading.person), reading.kinds.clone()),
             Question::History(person) => (Some(person), Vec::new()),
+            // Whoever is erased leaves no trace in the chain of anybody.
+            Question::Erase(_) => (None, Vec::new()),
             Question::Submit(submission) => (Some(&submission.person), paper::kinds(&submission.papers)),
             Question::LookUp(_) | Question::Evaluate(_) | Question::Register(_) | Question::Resubmit(_) => {
                 (None, Vec::new())

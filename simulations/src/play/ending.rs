@@ -1,18 +1,26 @@
 //! The end of a play (終幕): the last look at everybody, the verdicts, and what happened at least once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::machine::Failure;
+use protocol::id::handle::Handle;
+use protocol::machine::{Ending, Failure};
+use protocol::message::Outcome;
+use protocol::record::disclosure::Content;
 
 use super::{Stage, shows};
-use crate::guarantee::{self, Asked, End, Kept};
+use crate::founding::party;
+use crate::guarantee::{self, Asked, End, Kept, Shelf, ShownVersion};
 use crate::oracle::Expected;
 use crate::played::{Course, Played};
 use crate::scenario::{Goal, Scenario};
 use crate::world::fate::Edited;
 
+/// How many kinds of records of somebody are looked at in the end.
+const SHELVES_MAX: usize = 40;
+
 impl Stage {
     pub(super) fn end(mut self, scenario: &Scenario) -> Played {
+        self.look_at_what_was_written();
         let numbers = self.society.numbers().collect();
         for party in self.world.parties() {
             self.keep(&party);
@@ -51,6 +59,29 @@ impl Stage {
         }
     }
 
+    /// The insurers' own officers look at every version of what somebody wrote about.
+    fn look_at_what_was_written(&mut self) {
+        let written = self.evidence.asked.iter().filter(|asked| asked.query.writing.is_some());
+        let about: BTreeMap<_, _> =
+            written.map(|asked| ((asked.query.person.clone(), asked.query.kind), asked.query.clone())).collect();
+        for (_about, query) in about.into_iter().take(SHELVES_MAX) {
+            let insurer = party(&format!("insurer:{}", query.person.insurer()));
+            let Some(network) = self.world.gate(&insurer).map(|gate| gate.network()) else { continue };
+            let Some(Ending::Answered(answered)) = self.world.ask(&insurer, query.of_every_version()) else { continue };
+            let Outcome::Records(contents) = answered.outcome else { continue };
+            let Some(content) = contents.first().and_then(|bytes| Content::decode(bytes).ok()) else { continue };
+            let handle = Handle::Care(query.person.clone());
+            let versions = content.versions().iter().map(|shown| ShownVersion {
+                id: shown.id,
+                number: shown.number,
+                author: shown.author.clone(),
+                is_authors: shown.is_authors(query.kind, &handle, &network, self.world.primitives()),
+            });
+            let versions = versions.collect();
+            self.evidence.shelves.push(Shelf { insurer, person: query.person, kind: query.kind, versions });
+        }
+    }
+
     /// What happened at least once.
     fn reached(&self) -> BTreeSet<Goal> {
         let injected = self.injected();
@@ -84,6 +115,8 @@ impl Stage {
         let injected = faults.into_iter().filter(|(_goal, count)| *count > 0).map(|(goal, _count)| goal);
         let outcomes = self.evidence.asked.iter().filter_map(|asked| match asked.outcome()? {
             Expected::Refused => Some(Goal::Refused),
+            Expected::Kept => Some(Goal::Written),
+            Expected::NotKept => Some(Goal::NotWritten),
             Expected::Shown { content: true, narrative: true, places: true } => Some(Goal::Answered),
             Expected::Shown { places: false, .. } => Some(Goal::Protected),
             Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),

@@ -175,6 +175,10 @@ fn says_the_same(answer: &Value, body: &Body) -> Result<(), String> {
             let same = is("outcome", json!("answered")) && is("kept", kept.iter().map(one).collect());
             if same { Ok(()) } else { differs("kept") }
         }
+        Outcome::Erased(versions) => {
+            let same = is("outcome", json!("answered")) && is("erased", json!(versions));
+            if same { Ok(()) } else { differs("erased") }
+        }
         Outcome::NotKept(flaws) => {
             let one = |flaw: &Flaw| {
                 let Flaw { paper, path, rule, expected } = flaw;

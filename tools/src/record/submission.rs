@@ -1,5 +1,5 @@
-//! A record submitted to the insurer of a person (`tsunagi record submit`): the file is held against its form here, the
-//! node signs and sends it, and what the insurer says is told. Keeps nothing itself.
+//! A record submitted to the insurer of a person, and one erased (`tsunagi record submit|erase`): the file is held against
+//! its form here, the node signs and sends it, and what the insurer says is told. Keeps nothing itself.
 
 use std::path::Path;
 
@@ -60,6 +60,39 @@ fn fresh_id() -> String {
     let mut bytes = [0; 16];
     OsDice.fill_bytes(&mut bytes);
     RecordId::from_bytes(bytes).to_string()
+}
+
+/// What is to be erased, as typed.
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// Everything of the person.
+    pub person: bool,
+    /// The kind of the record.
+    pub kind: Option<String>,
+    /// The record.
+    pub id: Option<String>,
+    /// Which of its versions; all if none.
+    pub number: Option<u32>,
+}
+
+/// Has a record, or everything of a person, erased for good. Good only if it is.
+///
+/// # Errors
+/// [`Code::Usage`] for a word that is not taken, [`Code::Refused`] if the node did not take it at all.
+pub fn erase(line: &Line, asker: &Asker, erasure: &Erasure) -> Result<Report, Trouble> {
+    let what = match (erasure.person, &erasure.kind, &erasure.id) {
+        (true, None, None) => json!("person"),
+        (false, Some(kind), Some(id)) => {
+            json!({ "kind": super::parse_kind(kind)?.as_str(), "id": id, "number": erasure.number })
+        }
+        _ => return Err(Trouble::new(Code::Usage, "--everything-of-person、または --kind と --id")),
+    };
+    let mut question = asker.to_json()?;
+    if let Some(object) = question.as_object_mut() {
+        object.insert("erase".to_owned(), what);
+    }
+    let answer = line.ask(&question).map_err(|why| Trouble::new(Code::Refused, why))?;
+    Ok(Report { text: ask::tell(&answer)?, good: answer.get("erased").is_some(), data: answer })
 }
 
 impl Submission {

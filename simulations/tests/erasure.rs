@@ -1,0 +1,176 @@
+//! What is erased, by an officer or because it has been over for long enough: it can never be read again, everything
+//! else goes on, and every ledger and receipt stays as it was.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests")]
+
+#[path = "shared/town.rs"]
+mod town;
+
+use std::sync::Arc;
+
+use protocol::code::act::Act;
+use protocol::code::job::Job;
+use protocol::code::purpose::Purpose;
+use protocol::code::record_kind::RecordKind;
+use protocol::code::service::ServiceKind;
+use protocol::id::person::PersonId;
+use protocol::machine::{Ask, Wish};
+use protocol::message::{Access, Flaw, Named, Outcome, Staff, Versions};
+use protocol::primitives::{Real, Suite};
+use protocol::record::disclosure::Content;
+use protocol::record::slip::Slip;
+use protocol::record::version::{RecordId, Status};
+use protocol::refusal::Told;
+use protocol::time::Span;
+use serde_json::json;
+use simulations::founding::{Plan, party};
+use simulations::world::World;
+use town::{CITY, CLIENT, PLANNER, answered, care, line_of, reading, record, tie};
+
+const MEDICAL: &str = "39131008::12345678:";
+
+fn line() -> String {
+    let mut second = record(RecordKind::CarePlan, "b");
+    second["number"] = json!(2);
+    second["status"] = json!("amended");
+    let records = [record(RecordKind::CertificationResult, "a"), record(RecordKind::CarePlan, "b"), second];
+    line_of(&[tie(PLANNER, "care-planning")], &records, Some(MEDICAL))
+}
+
+fn world(seed: u64) -> World {
+    let plan = Plan {
+        members: [CITY, "directory:1", "pseudonymiser:1", "witness:1"].map(party).to_vec(),
+        holders: vec![(party(PLANNER), vec![ServiceKind::parse("43").unwrap()])],
+        ..Plan::default()
+    };
+    let mut world = World::new(seed, &plan, Suite::XWing, Arc::new(Real)).unwrap();
+    assert_eq!(world.import(&party(CITY), &line()), Some(Ok(3)));
+    world
+}
+
+fn erasure(record: Option<(RecordKind, &str, Option<u32>)>) -> Ask {
+    let named = record.map(|(kind, id, number)| {
+        let id = RecordId::parse(&id.repeat(32)).unwrap();
+        Named { kind, id: (*id.as_bytes()).into(), number }
+    });
+    officer(Wish::Erasure(named))
+}
+
+fn officer(wish: Wish) -> Ask {
+    Ask {
+        staff: Staff { id: "officer-1".into(), job: Job::MunicipalOfficer, proof: None },
+        purpose: Purpose::BenefitAdministration,
+        person: care(CLIENT),
+        wish,
+    }
+}
+
+fn told(world: &mut World, who: &str, ask: Ask) -> Outcome {
+    answered(world.ask(&party(who), ask)).outcome
+}
+
+/// The numbers of the care plans the planner is shown, and how many are withheld.
+fn plans(world: &mut World, versions: Option<Versions>) -> (Vec<u32>, u32) {
+    let wish = Wish::Records { kinds: vec![RecordKind::CarePlan], valid_on: None, known_at: None, versions };
+    let outcome = told(world, PLANNER, Ask { wish, ..reading(care(CLIENT), &[]) });
+    let Outcome::Records(contents) = outcome else { panic!("{outcome:?}") };
+    let content = Content::decode(contents.first().unwrap()).unwrap();
+    (content.versions().iter().map(|shown| shown.number).collect(), content.withheld())
+}
+
+fn history(world: &mut World) -> Vec<Access> {
+    match told(world, CITY, officer(Wish::History)) {
+        Outcome::History(accesses, _proof) => accesses,
+        other => panic!("{other:?}"),
+    }
+}
+
+const REFUSED: Outcome = Outcome::Refused(Told::NotPermitted);
+
+#[test]
+fn an_erased_version_is_withheld_and_what_stands_beside_it_is_not() {
+    let mut world = world(1);
+    assert_eq!(plans(&mut world, Some(Versions::All)), (vec![1, 2], 0));
+    let outcome = told(&mut world, CITY, erasure(Some((RecordKind::CarePlan, "b", Some(2)))));
+    assert_eq!(outcome, Outcome::Erased(1));
+    assert_eq!(plans(&mut world, Some(Versions::All)), (vec![1], 1));
+    assert_eq!(plans(&mut world, None), (vec![], 1), "what it replaced does not come back");
+    world.crash(&party(CITY)).unwrap();
+    assert_eq!(plans(&mut world, Some(Versions::All)), (vec![1], 1), "over a restart");
+    let again = told(&mut world, CITY, erasure(Some((RecordKind::CarePlan, "b", Some(2)))));
+    assert_eq!(again, Outcome::Refused(Told::NotAcceptable), "there is nothing more to erase");
+    assert!(matches!(told(&mut world, PLANNER, town::result()), Outcome::Records(_)));
+}
+
+#[test]
+fn nobody_corrects_what_is_erased() {
+    let mut world = world(2);
+    assert_eq!(told(&mut world, CITY, erasure(Some((RecordKind::CarePlan, "b", None)))), Outcome::Erased(2));
+    let item = record(RecordKind::CarePlan, "b");
+    let slip = Slip::read(&item, &PersonId::parse(CLIENT).unwrap()).unwrap();
+    let slip = Slip { number: 3, status: Status::Amended, ..slip };
+    let Outcome::NotKept(flaws) = told(&mut world, CITY, officer(Wish::Submission(vec![slip]))) else { panic!("kept") };
+    let [Flaw { path, rule, .. }] = flaws.as_slice() else { panic!("{flaws:?}") };
+    assert_eq!((path.as_str(), rule.as_str()), ("id", "erased"));
+}
+
+#[test]
+fn only_an_officer_who_administers_benefits_erases() {
+    let mut world = world(3);
+    let planner = Ask { wish: Wish::Erasure(None), ..reading(care(CLIENT), &[]) };
+    assert_eq!(told(&mut world, PLANNER, planner), REFUSED);
+    let certifying = Ask { purpose: Purpose::Certification, ..erasure(None) };
+    assert_eq!(told(&mut world, CITY, certifying), REFUSED);
+    let themself = Staff { id: "p".into(), job: Job::InsuredPerson, proof: None };
+    assert_eq!(told(&mut world, CITY, Ask { staff: themself, ..erasure(None) }), REFUSED);
+    assert_eq!(plans(&mut world, Some(Versions::All)), (vec![1, 2], 0));
+}
+
+#[test]
+fn an_erased_person_is_unknown_and_every_ledger_goes_on() {
+    let mut world = world(4);
+    let city = party(CITY);
+    assert!(matches!(told(&mut world, PLANNER, town::result()), Outcome::Records(_)));
+    assert!(history(&mut world).iter().any(|access| access.party == party(PLANNER)));
+    let size = world.ledger_size(&city);
+    assert_eq!(told(&mut world, CITY, erasure(None)), Outcome::Erased(3));
+    assert_eq!(world.ledger_size(&city), size + 2, "its own leaf, and the asking seat's of the same ledger");
+    for _again in 0..2 {
+        assert_eq!(told(&mut world, PLANNER, town::result()), REFUSED, "like any unknown number");
+        assert_eq!(told(&mut world, CITY, erasure(None)), REFUSED);
+        assert!(!history(&mut world).iter().any(|access| access.party == party(PLANNER) && !access.refused));
+        world.crash(&city).unwrap();
+    }
+    let head = world.head(&city);
+    world.crash(&city).unwrap();
+    assert_eq!(world.head(&city), head);
+}
+
+#[test]
+fn a_person_who_is_known_again_begins_anew() {
+    let mut world = world(5);
+    assert!(matches!(told(&mut world, PLANNER, town::result()), Outcome::Records(_)));
+    assert_eq!(told(&mut world, CITY, erasure(None)), Outcome::Erased(3));
+    assert_eq!(world.import(&party(CITY), &line()), Some(Ok(3)));
+    assert_eq!(plans(&mut world, Some(Versions::All)), (vec![1, 2], 0));
+    let accesses = history(&mut world);
+    let looks = accesses.iter().filter(|access| access.party == party(PLANNER)).count();
+    assert_eq!(looks, 1, "what came before can be read by nobody: {accesses:?}");
+    assert!(accesses.iter().all(|access| access.act != Some(Act::Erase)), "and who was erased stands nowhere");
+}
+
+#[test]
+fn what_has_been_over_for_as_long_as_it_is_kept_goes_by_itself() {
+    let mut world = world(6);
+    let mut old = record(RecordKind::CarePlan, "c");
+    (old["valid_from"], old["valid_to"]) = (json!("2015-01-01"), json!("2015-12-31"));
+    let mut recent = record(RecordKind::CarePlan, "d");
+    (recent["valid_from"], recent["valid_to"]) = (json!("2025-01-01"), json!("2025-12-31"));
+    let line = line_of(&[tie(PLANNER, "care-planning")], &[old, recent], Some(MEDICAL));
+    assert_eq!(world.import(&party(CITY), &line), Some(Ok(2)));
+    let size = world.ledger_size(&party(CITY));
+    world.wait(Span::from_s(300));
+    let (numbers, withheld) = plans(&mut world, Some(Versions::All));
+    assert_eq!((numbers.len(), withheld), (3, 1));
+    assert!(world.ledger_size(&party(CITY)) > size, "the ledger says so");
+}
