@@ -206,7 +206,10 @@ fn lacks_witnesses(desk: &Desk, request: &Request, now: Timestamp) -> bool {
     let is_spared = match (&request.question, request.purpose) {
         (_, Purpose::Emergency | Purpose::Disaster | Purpose::OwnRecord) => true,
         (Question::Read(reading), _) => {
-            let is_card = |kind: &RecordKind| matches!(kind, RecordKind::InsuranceCard | RecordKind::BurdenRatioCard);
+            let is_card = |kind: &RecordKind| {
+                use RecordKind::{BurdenLimitCertificate, BurdenRatioCard, InsuranceCard};
+                matches!(kind, InsuranceCard | BurdenRatioCard | BurdenLimitCertificate)
+            };
             reading.kinds.iter().all(is_card)
         }
         (Question::History(_), _) => false,

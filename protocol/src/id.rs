@@ -10,4 +10,5 @@ pub mod local_government;
 pub mod medical;
 pub mod office;
 pub mod party;
+pub mod payer;
 pub mod person;

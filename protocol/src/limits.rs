@@ -63,7 +63,8 @@ pub const LINKS_PER_FETCH_MAX: usize = 16;
 /// The most members of a roster.
 pub const MEMBERS_MAX: usize = 10_000;
 
-/// The most record kinds one question may name.
+/// The most record kinds one question may name: fewer than there are. A question is for what its purpose needs; whoever
+/// wants more asks again, and each answer stays short.
 pub const KINDS_PER_QUESTION_MAX: usize = 16;
 /// The most answers a municipality puts together from versions of one kind.
 pub const VERSIONS_PER_KIND_MAX: usize = 256;

@@ -13,6 +13,7 @@ pub mod forms;
 pub mod individual_number;
 pub mod json;
 pub mod mask;
+pub mod neighbour;
 pub mod paper;
 pub mod rules;
 pub mod slip;

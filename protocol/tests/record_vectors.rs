@@ -201,8 +201,8 @@ fn a_second_spelling_of_a_record_is_refused() {
     let first = &bytes[1..at];
     let end = at + key.len() + 5;
     let swapped = [&bytes[..1], &bytes[at..end], first, &bytes[end..]].concat();
-    let twice = [&[0xa4][..], first, &bytes[1..]].concat();
-    let longer = [&[0xb8, 0x03][..], &bytes[1..]].concat();
+    let twice = [&[0xa3][..], first, &bytes[1..]].concat();
+    let longer = [&[0xb8, 0x02][..], &bytes[1..]].concat();
     let endless = [&[0xbf][..], &bytes[1..], &[0xff]].concat();
     let rest = [&bytes[..], &[0]].concat();
     for spoiled in [swapped, twice, longer, endless, rest] {

@@ -122,7 +122,7 @@ const ALL: Expected = Expected::Shown { content: true, narrative: true, places: 
 /// Who writes what, in what each of them asks for.
 fn may_write(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) -> bool {
     match kind {
-        RecordKind::CarePlan | RecordKind::ServiceUsePlan => {
+        RecordKind::CarePlan | RecordKind::ServiceUsePlan | RecordKind::PreventionPlan => {
             truth.planner.as_ref() == Some(asker) && asking == Asking::CareManager
         }
         RecordKind::LifeAssessment => truth.server.as_ref() == Some(asker) && asking == Asking::CareWorker,
@@ -146,13 +146,22 @@ fn may_read(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) ->
             plans && asking == Asking::CareManager || writes_opinion && asking == Asking::Doctor
         }
         RecordKind::InsuranceCard => plans || serves || writes_opinion && truth.consents && asking == Asking::Doctor,
-        RecordKind::BurdenRatioCard => plans || serves,
-        RecordKind::CarePlan | RecordKind::LifeAssessment | RecordKind::ServiceUsePlan => {
+        RecordKind::BurdenRatioCard | RecordKind::BurdenLimitCertificate => plans || serves,
+        RecordKind::CarePlan | RecordKind::LifeAssessment | RecordKind::ServiceUsePlan | RecordKind::PreventionPlan => {
             plans || serves || writes_opinion && asking == Asking::Doctor
         }
         // The server of these worlds sells no equipment.
         RecordKind::EquipmentBalance => plans,
         RecordKind::BenefitManagement => plans,
-        RecordKind::CertificationApplication | RecordKind::RecipientEntry => false,
+        RecordKind::CertificationApplication
+        | RecordKind::RecipientEntry
+        | RecordKind::Vaccination
+        | RecordKind::HealthScreening
+        | RecordKind::MaternalCheckup
+        | RecordKind::InfantCheckup
+        | RecordKind::MedicalSubsidy
+        | RecordKind::InfectiousDiseaseReport
+        | RecordKind::CertificateDocument
+        | RecordKind::ClaimStatement => false,
     }
 }

@@ -30,6 +30,23 @@ use crate::oracle::{Asking, Expected, Oracle, Truth};
 use crate::scenario::Size;
 use crate::seed::{below, pick, stream};
 
+/// The kinds of record that somebody beside the insurer and the person is shown.
+const TOLD_TO_OTHERS: [RecordKind; 13] = [
+    RecordKind::InsuranceCard,
+    RecordKind::BurdenRatioCard,
+    RecordKind::CertificationResult,
+    RecordKind::CertificationProgress,
+    RecordKind::CertificationSurvey,
+    RecordKind::DoctorsOpinion,
+    RecordKind::CarePlan,
+    RecordKind::EquipmentBalance,
+    RecordKind::LifeAssessment,
+    RecordKind::ServiceUsePlan,
+    RecordKind::BenefitManagement,
+    RecordKind::BurdenLimitCertificate,
+    RecordKind::PreventionPlan,
+];
+
 /// Who takes part, and what is true of them.
 #[derive(Debug)]
 pub struct Society {
@@ -247,7 +264,8 @@ impl Society {
         let place = below(dice, u64::try_from(self.persons.len()).ok()?);
         let place = usize::try_from(place).ok()?;
         let (person, near) = (self.persons.get(place)?.clone(), self.near(place));
-        let kind = *pick(dice, &RecordKind::ALL)?;
+        // What nobody but the insurer is shown is asked for now and then only: most questions are to be answered.
+        let kind = if below(dice, 8) == 0 { *pick(dice, &RecordKind::ALL)? } else { *pick(dice, &TOLD_TO_OTHERS)? };
         let insurer = party(&format!("insurer:{}", person.insurer()));
         let truth = self.oracle.truth(&person)?;
         let (asking, tied, others) = match below(dice, 8) {
@@ -346,8 +364,13 @@ impl Society {
         let planner = one_of(near.planners, 7).flatten();
         let server = one_of(near.servers, 5).flatten();
         let doctor = one_of(near.hospitals, 4).flatten();
-        let truth = Truth { consents: below(dice, 5) > 0, is_protected: below(dice, 6) == 0, planner, server, doctor };
-        let records = RecordKind::ALL.map(|_kind| [dice.next_u64(), dice.next_u64()]).to_vec();
+        // In the smallest world, too, somebody never consented and somebody is protected.
+        let (consents, is_protected) = (below(dice, 5) > 0, below(dice, 6) == 0);
+        let (consents, is_protected) = (consents && self.persons.len() != 1, is_protected || self.persons.len() == 2);
+        let truth = Truth { consents, is_protected, planner, server, doctor };
+        // Two draws for all kinds, so that one kind more makes no other world.
+        let (high, low) = (dice.next_u64(), dice.next_u64());
+        let records = (0_u64..).zip(RecordKind::ALL).map(|(at, _kind)| [high, low.wrapping_add(at)]).collect();
         let consents = truth.consents.then_some((0, None)).into_iter().collect();
         self.files.insert(person.clone(), File { records, consents, ..File::default() });
         self.oracle.learn(person.clone(), truth);

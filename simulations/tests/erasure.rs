@@ -8,11 +8,16 @@ mod town;
 
 use std::sync::Arc;
 
+use protocol::binding::Binding;
 use protocol::code::act::Act;
 use protocol::code::job::Job;
 use protocol::code::purpose::Purpose;
 use protocol::code::record_kind::RecordKind;
 use protocol::code::service::ServiceKind;
+use protocol::date::Date;
+use protocol::id::handle::Handle;
+use protocol::id::insurer::InsurerNumber;
+use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
 use protocol::message::{Access, Flaw, Named, Outcome, Staff, Versions};
@@ -27,6 +32,7 @@ use simulations::founding::{Plan, party};
 use simulations::world::World;
 use town::{CITY, CLIENT, PLANNER, answered, care, line_of, reading, record, tie};
 
+const OTHER: &str = "39131008::87654321:";
 const MEDICAL: &str = "39131008::12345678:";
 
 fn line() -> String {
@@ -157,6 +163,40 @@ fn a_person_who_is_known_again_begins_anew() {
     let looks = accesses.iter().filter(|access| access.party == party(PLANNER)).count();
     assert_eq!(looks, 1, "what came before can be read by nobody: {accesses:?}");
     assert!(accesses.iter().all(|access| access.act != Some(Act::Erase)), "and who was erased stands nowhere");
+}
+
+#[test]
+fn nobody_is_found_by_a_medical_number_that_was_given_up_or_is_erased() {
+    let mut world = world(7);
+    let by = |number: &str| {
+        let medical = Handle::Medical(MedicalInsuranceId::parse(number).unwrap());
+        Ask {
+            person: medical,
+            ..officer(Wish::Records {
+                kinds: vec![RecordKind::CarePlan],
+                valid_on: None,
+                known_at: None,
+                versions: None,
+            })
+        }
+    };
+    let home = |number: &str| Ask {
+        wish: Wish::Registration {
+            home: Binding { insurer: InsurerNumber::parse("131235").unwrap(), from: Date::MIN },
+            number: 1,
+        },
+        ..by(number)
+    };
+    for number in [MEDICAL, OTHER] {
+        assert_eq!(told(&mut world, CITY, home(number)), Outcome::Registered);
+    }
+    assert!(matches!(told(&mut world, CITY, by(MEDICAL)), Outcome::Records(_)));
+    let line = line_of(&[tie(PLANNER, "care-planning")], &[], Some(OTHER));
+    assert_eq!(world.import(&party(CITY), &line), Some(Ok(0)));
+    assert_eq!(told(&mut world, CITY, by(MEDICAL)), REFUSED);
+    assert!(matches!(told(&mut world, CITY, by(OTHER)), Outcome::Records(_)));
+    assert_eq!(told(&mut world, CITY, erasure(None)), Outcome::Erased(3));
+    assert_eq!(told(&mut world, CITY, by(OTHER)), REFUSED);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_same_seed_gives_the_same_bytes() {
 #[test]
 fn every_machine_gives_these_bytes() {
     let lines: String = persons(&plan(200)).map(|person| person.line() + "\n").collect();
-    let pinned = "02b82db0e684357d3af4b0e76bab375d2e4338d961e093251b77eb6210d11bcb";
+    let pinned = "5cd6134c5da7df83c99483ee1eab3f7660a3fc10d22723626c0aa4bac78b507e";
     assert_eq!(Digest::of(lines.as_bytes()).to_string(), pinned, "change it only with the generator");
 }
 
@@ -139,7 +139,10 @@ fn card_result_and_plan_say_the_same() {
         let opinion = latest(RecordKind::DoctorsOpinion).unwrap();
         let said = result.group("opinion").unwrap();
         assert_eq!(opinion.fields().text("dementia_independence"), said.text("dementia_independence"));
-        if let Some(plan) = latest(RecordKind::CarePlan) {
+        // Who needs support has a plan of another form.
+        let is_plan = |kind| matches!(kind, RecordKind::CarePlan | RecordKind::PreventionPlan);
+        if let Some(plan) = records.iter().rfind(|record| is_plan(record.kind)) {
+            let plan = Record::from_json(plan.kind, &plan.content).unwrap();
             assert_eq!(plan.fields().text("care_level"), Some(level));
         }
         assert!(result.date("valid_to") >= Some(person_today()), "a certification that holds today");

@@ -45,11 +45,41 @@ pub enum RecordKind {
     /// What the insurer keeps of a recipient of benefits (受給者台帳).
     #[n(12)]
     RecipientEntry,
+    /// The most a person of small income pays for meals and the room (負担限度額認定証).
+    #[n(13)]
+    BurdenLimitCertificate,
+    /// One vaccination (予防接種).
+    #[n(14)]
+    Vaccination,
+    /// A screening by the municipality (自治体検診).
+    #[n(15)]
+    HealthScreening,
+    /// One check-up of a pregnant woman (妊婦健診).
+    #[n(16)]
+    MaternalCheckup,
+    /// One check-up of a small child (乳幼児健診).
+    #[n(17)]
+    InfantCheckup,
+    /// That public funds pay at the doctor's (公費負担医療・地方単独医療費助成).
+    #[n(18)]
+    MedicalSubsidy,
+    /// The report of an infectious disease (感染症発生届).
+    #[n(19)]
+    InfectiousDiseaseReport,
+    /// A document a doctor writes for a municipality (診断書等).
+    #[n(20)]
+    CertificateDocument,
+    /// The plan of one who needs support (介護予防サービス・支援計画).
+    #[n(21)]
+    PreventionPlan,
+    /// What an office claims for a month (介護給付費明細書).
+    #[n(22)]
+    ClaimStatement,
 }
 
 impl RecordKind {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 23] = [
         Self::InsuranceCard,
         Self::BurdenRatioCard,
         Self::CertificationResult,
@@ -63,6 +93,16 @@ impl RecordKind {
         Self::CertificationApplication,
         Self::BenefitManagement,
         Self::RecipientEntry,
+        Self::BurdenLimitCertificate,
+        Self::Vaccination,
+        Self::HealthScreening,
+        Self::MaternalCheckup,
+        Self::InfantCheckup,
+        Self::MedicalSubsidy,
+        Self::InfectiousDiseaseReport,
+        Self::CertificateDocument,
+        Self::PreventionPlan,
+        Self::ClaimStatement,
     ];
 
     /// Its word on the wire and in files.
@@ -81,6 +121,16 @@ impl RecordKind {
             Self::CertificationApplication => "certification-application",
             Self::BenefitManagement => "benefit-management",
             Self::RecipientEntry => "recipient-entry",
+            Self::BurdenLimitCertificate => "burden-limit-certificate",
+            Self::Vaccination => "vaccination",
+            Self::HealthScreening => "health-screening",
+            Self::MaternalCheckup => "maternal-checkup",
+            Self::InfantCheckup => "infant-checkup",
+            Self::MedicalSubsidy => "medical-subsidy",
+            Self::InfectiousDiseaseReport => "infectious-disease-report",
+            Self::CertificateDocument => "certificate-document",
+            Self::PreventionPlan => "prevention-plan",
+            Self::ClaimStatement => "claim-statement",
         }
     }
 
@@ -105,6 +155,16 @@ impl RecordKind {
             Self::CertificationApplication => "要介護認定申請書",
             Self::BenefitManagement => "給付管理票",
             Self::RecipientEntry => "受給者台帳",
+            Self::BurdenLimitCertificate => "介護保険負担限度額認定証",
+            Self::Vaccination => "予防接種",
+            Self::HealthScreening => "自治体検診",
+            Self::MaternalCheckup => "妊婦健診",
+            Self::InfantCheckup => "乳幼児健診",
+            Self::MedicalSubsidy => "公費負担医療・医療費助成",
+            Self::InfectiousDiseaseReport => "感染症発生届",
+            Self::CertificateDocument => "診断書等",
+            Self::PreventionPlan => "介護予防サービス・支援計画",
+            Self::ClaimStatement => "介護給付費明細書",
         }
     }
 }
@@ -134,7 +194,7 @@ mod tests {
             RecordKind::ALL.map(RecordKind::japanese).into_iter().collect::<BTreeSet<_>>().len(),
             RecordKind::ALL.len()
         );
-        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&13_u8)), Err(cbor::Malformed));
+        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&23_u8)), Err(cbor::Malformed));
     }
 
     proptest! {

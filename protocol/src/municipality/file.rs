@@ -128,6 +128,15 @@ pub fn find_by_medical(batch: &mut Batch<'_>, medical: Label, label: Label) -> R
     batch.put(key, Some(cbor::encode(&label)))
 }
 
+/// Forgets a medical-insurance handle: nobody is found under it any more.
+///
+/// # Errors
+/// [`StoreError`] if the store refuses it.
+pub fn lose_by_medical(batch: &mut Batch<'_>, medical: Label) -> Result<(), StoreError> {
+    let key = batch.key(table::MEDICAL, medical.as_bytes());
+    batch.put(key, None)
+}
+
 /// Reads what the permit permits: the versions of its kind in force at `as_of`, or every one known by then, masked to
 /// its groups. There is no other way to a record.
 ///
@@ -245,7 +254,7 @@ pub fn erase(batch: &mut Batch<'_>, label: Label, file: &File) -> Result<u64, St
         untie(batch, party, label)?;
     }
     if let Some(medical) = file.medical {
-        batch.put(batch.key(table::MEDICAL, medical.as_bytes()), None)?;
+        lose_by_medical(batch, medical)?;
     }
     batch.put(batch.key(table::PERSON, label.as_bytes()), None)?;
     access_log::erase(batch, label)?;

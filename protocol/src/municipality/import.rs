@@ -131,7 +131,7 @@ impl Line {
 fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, StoreError> {
     let label = access_log::label(label_key, &Handle::Care(line.person.clone()));
     let known = File::read(batch, label)?;
-    let before = known.map_or_else(Vec::new, |file| file.tied);
+    let (before, old_handle) = known.map_or_else(Default::default, |file| (file.tied, file.medical));
     for party in before.iter().filter(|party| !line.ties.contains_key(party)) {
         file::untie(batch, party, label)?;
     }
@@ -143,6 +143,9 @@ fn keep(line: &Line, label_key: &Secret, batch: &mut Batch<'_>) -> Result<u64, S
         medical: line.medical.clone().map(|medical| access_log::label(label_key, &Handle::Medical(medical))),
     };
     file.write(batch, label)?;
+    if let Some(old) = old_handle.filter(|old| file.medical != Some(*old)) {
+        file::lose_by_medical(batch, old)?;
+    }
     if let Some(handle) = file.medical {
         file::find_by_medical(batch, handle, label)?;
     }

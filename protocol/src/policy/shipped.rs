@@ -5,7 +5,7 @@
 pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
 
 /// The policy files with their names.
-pub(super) const SOURCES: [(&str, &str); 13] = [
+pub(super) const SOURCES: [(&str, &str); 21] = [
     ("common", include_str!("../../policy/common.cedar")),
     ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
     ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
@@ -19,4 +19,12 @@ pub(super) const SOURCES: [(&str, &str); 13] = [
     ("life_assessment", include_str!("../../policy/life_assessment.cedar")),
     ("service_use_plan", include_str!("../../policy/service_use_plan.cedar")),
     ("benefit_management", include_str!("../../policy/benefit_management.cedar")),
+    ("burden_limit_certificate", include_str!("../../policy/burden_limit_certificate.cedar")),
+    ("vaccination", include_str!("../../policy/vaccination.cedar")),
+    ("health_screening", include_str!("../../policy/health_screening.cedar")),
+    ("maternal_checkup", include_str!("../../policy/maternal_checkup.cedar")),
+    ("infant_checkup", include_str!("../../policy/infant_checkup.cedar")),
+    ("medical_subsidy", include_str!("../../policy/medical_subsidy.cedar")),
+    ("prevention_plan", include_str!("../../policy/prevention_plan.cedar")),
+    ("claim_statement", include_str!("../../policy/claim_statement.cedar")),
 ];

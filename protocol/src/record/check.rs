@@ -4,10 +4,12 @@
 use crate::code::care_level::CareLevel;
 use crate::code::field_group::FieldGroups;
 use crate::code::service::ServiceKind;
+use crate::digest::Digest;
 use crate::id::hospital::HospitalCode;
 use crate::id::insured::InsuredNumber;
 use crate::id::insurer::InsurerNumber;
 use crate::id::office::OfficeNumber;
+use crate::id::payer::PayerNumber;
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
 use crate::record::individual_number;
@@ -116,6 +118,10 @@ fn word(what: &FieldType, held: &str, path: &str) -> Result<(), FieldFault> {
         FieldType::InsuredNumber => {
             (InsuredNumber::parse(held).is_some(), "insured_number", "ten digits, or H and nine digits")
         }
+        FieldType::PayerNumber => {
+            (PayerNumber::parse(held).is_some(), "payer_number", "eight digits with a check digit")
+        }
+        FieldType::Digest => (Digest::parse(held).is_some(), "digest", "64 hexadecimal digits, small letters"),
         FieldType::PostalCode => (digits(7), "postal_code", "seven digits"),
         FieldType::TimeOfDay => (digits(4) && (held == "9999" || is_time(held)), "time_of_day", "HHMM, or 9999"),
         _ => (false, "type", "the type of the form"),

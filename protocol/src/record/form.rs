@@ -80,8 +80,13 @@ pub enum FieldType {
     InsurerNumber,
     /// The number of an insured person (被保険者番号): ten digits, or `H` and nine.
     InsuredNumber,
+    /// The number of a payer by public funds (公費負担者番号): eight digits with a check digit.
+    PayerNumber,
     /// A postal code (郵便番号): seven digits.
     PostalCode,
+    /// A SHA-256 digest: 64 hexadecimal digits, small letters. No text, since one of four hundred would look like the number
+    /// that no record may hold.
+    Digest,
     /// Any number of items with the same fields.
     List {
         /// The fields of one item.

@@ -3,6 +3,7 @@
 use crate::code::record_kind::RecordKind;
 use crate::record::care;
 use crate::record::form::Form;
+use crate::record::neighbour;
 
 /// The form of `kind`. Every kind has one.
 pub const fn form(kind: RecordKind) -> &'static Form {
@@ -20,6 +21,16 @@ pub const fn form(kind: RecordKind) -> &'static Form {
         RecordKind::CertificationApplication => &care::certification_application::FORM,
         RecordKind::BenefitManagement => &care::benefit_management::FORM,
         RecordKind::RecipientEntry => &care::recipient_entry::FORM,
+        RecordKind::BurdenLimitCertificate => &care::burden_limit_certificate::FORM,
+        RecordKind::Vaccination => &neighbour::vaccination::FORM,
+        RecordKind::HealthScreening => &neighbour::health_screening::FORM,
+        RecordKind::MaternalCheckup => &neighbour::maternal_checkup::FORM,
+        RecordKind::InfantCheckup => &neighbour::infant_checkup::FORM,
+        RecordKind::MedicalSubsidy => &neighbour::medical_subsidy::FORM,
+        RecordKind::InfectiousDiseaseReport => &neighbour::infectious_disease_report::FORM,
+        RecordKind::CertificateDocument => &neighbour::certificate_document::FORM,
+        RecordKind::PreventionPlan => &care::prevention_plan::FORM,
+        RecordKind::ClaimStatement => &care::claim_statement::FORM,
     }
 }
 

@@ -9,8 +9,30 @@ use protocol::code::benefit_limit;
 use protocol::code::care_level::CareLevel;
 use protocol::date::Date;
 
-/// Most per day for meals in a facility and on a short stay, by stage, since 2024-08.
-const STAGES: [(&str, u32, u32); 4] = [("1", 300, 300), ("2", 390, 600), ("3-1", 650, 1_000), ("3-2", 1_360, 1_300)];
+/// What a stage of small income (利用者負担段階) pays at most a day: for meals in a facility and on a short stay, and for the
+/// six kinds of room. Since 2024-08, all of it M.
+struct Stage {
+    code: &'static str,
+    meals: (u32, u32),
+    rooms: [u32; 6],
+}
+
+/// The kinds of room, as the certificate names them.
+const ROOMS: [&str; 6] = [
+    "unit",
+    "shared_unit",
+    "single_in_welfare_facility",
+    "single_in_health_facility",
+    "shared_in_welfare_facility",
+    "shared_in_health_facility",
+];
+
+const STAGES: [Stage; 4] = [
+    Stage { code: "1", meals: (300, 300), rooms: [880, 550, 380, 550, 0, 0] },
+    Stage { code: "2", meals: (390, 600), rooms: [880, 550, 480, 550, 430, 430] },
+    Stage { code: "3-1", meals: (650, 1_000), rooms: [1_370, 1_370, 880, 1_370, 430, 430] },
+    Stage { code: "3-2", meals: (1_360, 1_300), rooms: [1_370, 1_370, 880, 1_370, 430, 430] },
+];
 
 /// The card of a person who is not certified, or has been found by the checklist on a day (事業対象者).
 pub(super) fn uncertified(person: &Invented, issued: Date, checked: Option<Date>) -> Object {
@@ -54,19 +76,19 @@ pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
     }
 }
 
-/// The share a person pays in a year, and the limits for one of small income.
-pub(super) fn burden_ratio(from: Date, to: Date, issued: Date, tenths: u64, stage: Option<usize>) -> Object {
+/// The share a person pays in a year.
+pub(super) fn burden_ratio(from: Date, to: Date, issued: Date, tenths: u64) -> Object {
     let ratio = Object::new().number("tenths", tenths).date("from", from).date("to", to);
-    let card = Object::new().date("issued_on", issued).list("ratios", vec![ratio]);
-    let Some((stage, meals, short)) = stage.and_then(|stage| STAGES.get(stage)) else { return card };
-    let certificate = Object::new()
-        .date("issued_on", issued)
-        .date("from", from)
-        .date("to", to)
-        .text("stage", stage)
-        .number("meals_in_facility", meals)
-        .number("meals_on_short_stay", short);
-    card.object("limit_certificate", certificate)
+    Object::new().date("issued_on", issued).list("ratios", vec![ratio])
+}
+
+/// The limits of a year for one of small income, by the place of the stage.
+pub(super) fn burden_limit(from: Date, to: Date, issued: Date, stage: usize) -> Option<Object> {
+    let Stage { code, meals: (in_facility, on_short_stay), rooms } = STAGES.get(stage)?;
+    let meals = Object::new().number("in_facility", in_facility).number("on_short_stay", on_short_stay);
+    let rooms = ROOMS.iter().zip(rooms).fold(Object::new(), |all, (room, yen)| all.number(room, yen));
+    let certificate = Object::new().date("issued_on", issued).date("from", from).date("to", to).text("stage", code);
+    Some(certificate.object("meals", meals).object("rooms", rooms))
 }
 
 /// The share in tenths: nine of ten pay one, and all under 65 or on public assistance.

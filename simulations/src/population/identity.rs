@@ -22,6 +22,9 @@ const OTHERS: &Ages = &[((65, 69), 25), ((70, 74), 27), ((75, 79), 23), ((80, 84
 /// The insured under 65 (第2号); an estimate. All were 40 when their oldest record was written.
 const UNDER_65: &Ages = &[((46, 49), 15), ((50, 59), 50), ((60, 63), 35)];
 
+/// Women insured under 65 who were of an age to have a child since 2000.
+const MOTHERS: &Ages = &[((46, 54), 1)];
+
 /// Who a person is.
 pub(super) struct Identity {
     pub(super) insured: InsuredNumber,
@@ -47,6 +50,8 @@ impl Identity {
         let certified = dice.happens(197, 1_000) || lot.is_some();
         let forced_young = matches!(lot, Some(Lot::UnderSixtyFive | Lot::AssistanceOnly));
         let young = forced_young || (lot.is_none() && certified && dice.happens(19, 1_000));
+        // Whoever is dealt to be insured under 65 is a woman who may have had a child since 2000.
+        let mother = lot == Some(Lot::UnderSixtyFive);
         let is_man = dice.happens(
             if young {
                 56
@@ -56,8 +61,8 @@ impl Identity {
                 47
             },
             100,
-        );
-        let birth = birth(&mut dice, setting.today, certified, young, is_man);
+        ) && !mother;
+        let birth = birth(&mut dice, setting.today, (certified, young, mother), is_man);
         let assistance_only = lot == Some(Lot::AssistanceOnly) || (young && lot.is_none() && dice.happens(5, 100));
         let assisted = assistance_only || dice.happens(3, 100);
         let (name, kana) = name(&mut dice, setting, is_man);
@@ -82,8 +87,9 @@ impl Identity {
     }
 }
 
-fn birth(dice: &mut Dice, today: Date, certified: bool, young: bool, is_man: bool) -> Date {
+fn birth(dice: &mut Dice, today: Date, (certified, young, mother): (bool, bool, bool), is_man: bool) -> Date {
     let ages = match (young, certified, is_man) {
+        _ if mother => MOTHERS,
         (true, ..) => UNDER_65,
         (_, true, true) => CERTIFIED_MEN,
         (_, true, false) => CERTIFIED_WOMEN,

@@ -9,12 +9,12 @@ use protocol::date::Date;
 
 /// A kind of service in a plan: need, long goal, short goal, what is done, how often, on which days,
 /// from when to when.
-struct Service {
+pub(super) struct Service {
     kinds: &'static [&'static str],
-    need: &'static str,
-    long_term: &'static str,
-    short_term: &'static str,
-    content: &'static str,
+    pub(super) need: &'static str,
+    pub(super) long_term: &'static str,
+    pub(super) short_term: &'static str,
+    pub(super) content: &'static str,
     frequency: &'static str,
     weekdays: &'static [&'static str],
     hours: (&'static str, &'static str),
@@ -143,7 +143,7 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
 }
 
 /// The services used under a certification, each with office and kind, and each content once.
-fn services<'a>(
+pub(super) fn services<'a>(
     person: &'a Invented,
     episode: &Episode,
     dice: &mut Dice,

@@ -4,7 +4,8 @@
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
-use super::{Invented, InventedRecord, assessment, cards, certification, equipment, opinion, plan, survey, use_plan};
+use super::{Invented, InventedRecord, assessment, cards, certification, claim, equipment, neighbours, opinion, plan};
+use super::{prevention, survey, use_plan};
 use protocol::code::care_level::CareLevel;
 use protocol::code::record_kind::RecordKind;
 use protocol::date::Date;
@@ -30,32 +31,44 @@ pub(super) struct State {
 
 /// When a version holds and when it was written.
 #[derive(Clone, Copy)]
-struct Times {
-    from: Date,
-    to: Option<Date>,
-    recorded: Date,
+pub(super) struct Times {
+    pub(super) from: Date,
+    pub(super) to: Option<Date>,
+    pub(super) recorded: Date,
 }
 
 /// Every version of every record.
 pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     let mut dice = person.setting.dice(person.index, "records");
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
-    let Some(latest) = person.course.latest() else {
-        uncertified(person, &mut sheaf);
-        return sheaf.written;
-    };
+    match person.course.latest() {
+        Some(latest) => certified(person, latest, &mut sheaf),
+        None => uncertified(person, &mut sheaf),
+    }
+    // Dice of their own: what is beside long-term care changes nothing of it.
+    let Sheaf { mut written, .. } = sheaf;
+    let mut dice = person.setting.dice(person.index, "neighbours");
+    let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
+    for (kind, times, content) in neighbours::all(person) {
+        sheaf.add(kind, times, content);
+    }
+    written.append(&mut sheaf.written);
+    written
+}
+
+/// What every certification brought, and what goes with the person beside it.
+fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
     for (at, episode) in person.course.episodes.iter().enumerate() {
         let follows = person.course.episodes.get(at + 1).is_some();
-        certify(person, episode, follows, &mut sheaf);
+        certify(person, episode, follows, sheaf);
     }
     if let Some(pending) = &person.course.pending {
-        progress(person, pending, true, &mut sheaf);
-        apply(person, pending, &mut sheaf);
+        progress(person, pending, true, sheaf);
+        apply(person, pending, sheaf);
     }
-    share_of_cost(person, latest, &mut sheaf);
-    balance(person, &mut sheaf);
-    care(person, latest, &mut sheaf);
-    sheaf.written
+    let tenths = share_of_cost(person, latest, sheaf);
+    balance(person, sheaf);
+    care(person, latest, tenths, sheaf);
 }
 
 /// The records being written.
@@ -130,12 +143,14 @@ fn certify(person: &Invented, episode: &Episode, follows: bool, sheaf: &mut Shea
     let card = Times { to: if follows { end } else { None }, ..decided };
     sheaf.add(RecordKind::InsuranceCard, card, content);
     let planned = plan::planned_on(person, episode);
-    if let Some(content) = plan::content(person, episode, sheaf.dice) {
-        sheaf.add(
-            RecordKind::CarePlan,
-            Times { from: planned, to: end.map(|end| end.max(planned)), recorded: planned },
-            content,
-        );
+    // Who needs support has a plan of another form.
+    let (kind, content) = if episode.level < CareLevel::Care1 {
+        (RecordKind::PreventionPlan, prevention::content(person, episode, sheaf.dice))
+    } else {
+        (RecordKind::CarePlan, plan::content(person, episode, sheaf.dice))
+    };
+    if let Some(content) = content {
+        sheaf.add(kind, Times { from: planned, to: end.map(|end| end.max(planned)), recorded: planned }, content);
     }
 }
 
@@ -164,7 +179,7 @@ fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sh
 }
 
 /// What the services of the latest certification assessed and do this month.
-fn care(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
+fn care(person: &Invented, latest: &Episode, tenths: u64, sheaf: &mut Sheaf<'_>) {
     let state = State::draw(latest.level, sheaf.dice);
     if let Some((day, content)) = assessment::content(person, latest, &state, sheaf.dice) {
         sheaf.add(RecordKind::LifeAssessment, Times { from: day, to: None, recorded: day }, content);
@@ -174,14 +189,17 @@ fn care(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
         let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
         sheaf.add(RecordKind::ServiceUsePlan, times, content);
     }
-    if let Some((made, month, content)) = use_plan::slip(person, latest, sheaf.dice) {
+    if let Some((made, month, lines)) = use_plan::slip_lines(person, latest, sheaf.dice) {
         let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
-        sheaf.add(RecordKind::BenefitManagement, times, content);
+        sheaf.add(RecordKind::BenefitManagement, times, use_plan::slip(person, latest, (made, month), &lines));
+        for (claimed, content) in claim::contents(person, latest, (month, &lines), tenths, sheaf.dice) {
+            sheaf.add(RecordKind::ClaimStatement, Times { recorded: claimed, ..times }, content);
+        }
     }
 }
 
-/// Shares run from 8/1 to 7/31: this year's, and the last if the person was certified then.
-fn share_of_cost(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
+/// Shares run from 8/1 to 7/31: this year's, and the last if the person was certified then. Returns the share in tenths.
+fn share_of_cost(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 {
     let today = person.setting.today;
     let first = person.course.episodes.first().unwrap_or(latest);
     let tenths = cards::tenths(person, sheaf.dice);
@@ -194,9 +212,14 @@ fn share_of_cost(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
             continue;
         }
         let times = Times { from: starts.max(first.from), to: Some(ends), recorded: sent.max(first.decided) };
-        let content = cards::burden_ratio(times.from, ends, times.recorded, tenths, stage);
+        let content = cards::burden_ratio(times.from, ends, times.recorded, tenths);
         sheaf.add(RecordKind::BurdenRatioCard, times, content);
+        let limits = stage.and_then(|stage| cards::burden_limit(times.from, ends, times.recorded, stage));
+        if let Some(content) = limits {
+            sheaf.add(RecordKind::BurdenLimitCertificate, times, content);
+        }
     }
+    tenths
 }
 
 /// The balance is written at the first certification and anew after each work or purchase.

@@ -9,6 +9,7 @@ use super::dice::Dice;
 use super::json::Object;
 use super::plan;
 use protocol::date::{Date, Month};
+use protocol::id::party::PartyId;
 
 /// A unit is worth this many hundredths of a yen here.
 const PRICE: u64 = 1_000;
@@ -74,9 +75,12 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
     Some((made, plan))
 }
 
-/// The slip of the month before, made on the fifth of this one; none if there is none to be made yet.
-pub(super) fn slip(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Month, Object)> {
-    let planner = person.life.planner.as_ref()?;
+/// A line of a slip: which office, which kind of service, how many units are planned.
+pub(super) type Line = (PartyId, &'static str, u64);
+
+/// The lines of the slip of the month before, made on the fifth of this one; none if there is none to be made yet.
+pub(super) fn slip_lines(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Month, Vec<Line>)> {
+    person.life.planner.as_ref()?;
     let this = person.setting.today.calendar_month();
     let of = this.previous()?;
     let (first, made) = (of.first_day(), Date::new(this.year(), this.month(), 5)?);
@@ -86,20 +90,26 @@ pub(super) fn slip(person: &Invented, episode: &Episode, dice: &mut Dice) -> Opt
     }
     let limit = u64::from(limit_units(episode.level, first));
     let count = u64::try_from(person.life.services.len()).unwrap_or(1);
-    let mut total = 0_u64;
-    let mut lines = Vec::new();
-    for (at, (office, kind)) in person.life.services.iter().enumerate() {
-        if person.life.services.iter().take(at).any(|before| before == &(office.clone(), *kind)) {
-            continue;
+    let mut lines: Vec<Line> = Vec::new();
+    for (office, kind) in &person.life.services {
+        if lines.iter().all(|(before, of, _units)| (before, of) != (office, kind)) {
+            let units = dice.between(300, 9_000).unsigned_abs().min(limit / count);
+            lines.push((office.clone(), *kind, units));
         }
-        let units = dice.between(300, 9_000).unsigned_abs().min(limit / count);
-        total = total.saturating_add(units);
-        let line = Object::new().text("office_number", office.number()).text("designation", "1");
-        lines.push(line.text("service_kind", kind).number("planned_units", units));
     }
+    Some((made, of, lines))
+}
+
+/// The slip with these lines, made on a day for a month.
+pub(super) fn slip(person: &Invented, episode: &Episode, (made, of): (Date, Month), lines: &[Line]) -> Object {
     let identity = &person.identity;
-    let slip = Object::new()
-        .text("month", &month(first))
+    let line = |(office, kind, units): &Line| {
+        let line = Object::new().text("office_number", office.number()).text("designation", "1");
+        line.text("service_kind", kind).number("planned_units", units)
+    };
+    let total = lines.iter().fold(0_u64, |total, (.., units)| total.saturating_add(*units));
+    Object::new()
+        .text("month", &month(of.first_day()))
         .text("insurer_number", &person.setting.insurer.to_string())
         .text("insured_number", identity.insured.expose())
         .date("birth_date", identity.birth)
@@ -108,11 +118,10 @@ pub(super) fn slip(person: &Invented, episode: &Episode, dice: &mut Dice) -> Opt
         .text("making", "1")
         .date("made_on", made)
         .text("planning", "1")
-        .text("planner_number", planner.number())
+        .some_text("planner_number", person.life.planner.as_ref().map(PartyId::number))
         .text("limit_from", &month(episode.from))
         .text("limit_to", &month(episode.to))
-        .number("limit_units", limit)
-        .list("lines", lines)
-        .number("total_units", total);
-    Some((made, of, slip))
+        .number("limit_units", limit_units(episode.level, of.first_day()))
+        .list("lines", lines.iter().map(line).collect())
+        .number("total_units", total)
 }

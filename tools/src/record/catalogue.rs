@@ -101,7 +101,9 @@ fn value(what: &FieldType) -> String {
         FieldType::HospitalCode => "医療機関コード(10 桁)".to_owned(),
         FieldType::InsurerNumber => "保険者番号(6 桁)".to_owned(),
         FieldType::InsuredNumber => "被保険者番号(10 桁、または H と 9 桁)".to_owned(),
+        FieldType::PayerNumber => "公費負担者番号(8 桁)".to_owned(),
         FieldType::PostalCode => "郵便番号(7 桁)".to_owned(),
+        FieldType::Digest => "SHA-256(16 進 64 桁)".to_owned(),
         FieldType::List { items_max, .. } => format!("一覧({items_max} 件以内)"),
         FieldType::Group(_) => "まとまり".to_owned(),
     }

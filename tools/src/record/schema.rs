@@ -65,7 +65,9 @@ fn held(what: &FieldType) -> Map<String, Value> {
         FieldType::HospitalCode => text("^[0-9]{10}$"),
         FieldType::InsurerNumber => text("^[0-9]{6}$"),
         FieldType::InsuredNumber => text("^([0-9]{10}|H[0-9]{9})$"),
+        FieldType::PayerNumber => text("^[0-9]{8}$"),
         FieldType::PostalCode => text("^[0-9]{7}$"),
+        FieldType::Digest => text("^[0-9a-f]{64}$"),
         FieldType::List { of, items_max } => {
             json!({ "type": "array", "maxItems": items_max, "items": Value::Object(object(of)) })
         }
