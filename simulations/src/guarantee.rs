@@ -197,7 +197,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 20] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 21] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -218,12 +218,21 @@ pub const ALL: [fn(&Evidence) -> Verdict; 20] = [
     no_go_between_keeps_whom_it_is_about,
     what_was_kept_is_shown_as_its_authors,
     what_was_not_kept_is_nowhere,
+    what_was_erased_is_shown_to_nobody,
 ];
 
 impl Evidence {
     /// Every question with its number, from 1.
     fn numbered(&self) -> impl Iterator<Item = (usize, &Asked)> {
         (1..).zip(&self.asked)
+    }
+}
+
+impl Evidence {
+    /// Whether an insurer has all that it ever kept: it was not set back, and nobody changed its files.
+    fn is_whole(&self, insurer: &PartyId) -> bool {
+        let is_set_back = self.set_backs.iter().any(|set_back| set_back.party == *insurer);
+        !is_set_back && !self.edits.iter().any(|(party, _edited)| party == insurer)
     }
 }
 
@@ -299,6 +308,7 @@ fn shown(outcome: &Outcome, kind: RecordKind) -> Option<Expected> {
         Outcome::Refused(Told::NotPermitted) => Some(Expected::Refused),
         Outcome::Kept(_) => Some(Expected::Kept),
         Outcome::NotKept(_) => Some(Expected::NotKept),
+        Outcome::Erased(_) => Some(Expected::Erased),
         Outcome::Records(contents) => {
             let content = contents.first().filter(|_content| contents.len() == 1)?;
             let shown = Content::decode(content).ok().filter(|content| content.kind() == kind)?.shown();
@@ -317,7 +327,9 @@ fn shown(outcome: &Outcome, kind: RecordKind) -> Option<Expected> {
 fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
     // Whoever is put off where nothing went wrong was answered wrongly.
     let is_judged = |asked: &Asked| asked.decision().is_some() || asked.is_undisturbed && asked.answer().is_some();
-    let answers = evidence.numbered().filter(|(_number, asked)| is_judged(asked));
+    // What was kept before is known of those alone who still have all of it.
+    let is_known = |asked: &Asked| !asked.query.hangs_on_what_is_kept() || evidence.is_whole(&asked.query.insurer());
+    let answers = evidence.numbered().filter(|(_number, asked)| is_judged(asked) && is_known(asked));
     judge("every_outcome_is_the_one_foretold", answers, |(number, asked)| {
         (asked.outcome() != Some(asked.expected)).then(|| {
             format!(
@@ -338,10 +350,7 @@ fn submitted<'a>(
     evidence: &'a Evidence,
     is_end: impl Fn(Expected) -> bool + 'a,
 ) -> impl Iterator<Item = (usize, &'a Query, &'a Slip, &'a Shelf)> {
-    let is_whole = |insurer: &PartyId| {
-        let is_set_back = evidence.set_backs.iter().any(|set_back| set_back.party == *insurer);
-        !is_set_back && !evidence.edits.iter().any(|(party, _edited)| party == insurer)
-    };
+    let is_whole = |insurer: &PartyId| evidence.is_whole(insurer);
     evidence.numbered().filter_map(move |(number, asked)| {
         let query = &asked.query;
         let slip = &query.writing.as_ref()?.slip;
@@ -352,7 +361,11 @@ fn submitted<'a>(
 }
 
 fn what_was_kept_is_shown_as_its_authors(evidence: &Evidence) -> Verdict {
+    // Whether a wish to erase it was heard is not known unless it was refused.
+    let gone = evidence.asked.iter().filter(|asked| asked.outcome() != Some(Expected::Refused));
+    let gone: BTreeSet<_> = gone.filter_map(|asked| asked.query.erasing).collect();
     let kept = submitted(evidence, |outcome| outcome == Expected::Kept);
+    let kept = kept.filter(|(_number, _query, slip, _shelf)| !gone.contains(&slip.id));
     judge("what_was_kept_is_shown_as_its_authors", kept, |(number, query, slip, shelf)| {
         let found: Vec<_> =
             shelf.versions.iter().filter(|shown| shown.id == slip.id && shown.number == slip.number).collect();
@@ -374,6 +387,19 @@ fn what_was_not_kept_is_nowhere(evidence: &Evidence) -> Verdict {
         };
         let found = shelf.versions.iter().find(is_theirs);
         found.map(|_shown| format!("question {number}: {} keeps what {} was refused", shelf.insurer, query.asker))
+    })
+}
+
+fn what_was_erased_is_shown_to_nobody(evidence: &Evidence) -> Verdict {
+    let erased = evidence.numbered().filter_map(|(number, asked)| {
+        let (query, id) = (&asked.query, asked.query.erasing?);
+        let shelf = evidence.shelves.iter().find(|shelf| shelf.person == query.person && shelf.kind == query.kind)?;
+        let is_erased = asked.outcome() == Some(Expected::Erased) && evidence.is_whole(&shelf.insurer);
+        is_erased.then_some((number, id, shelf))
+    });
+    judge("what_was_erased_is_shown_to_nobody", erased, |(number, id, shelf)| {
+        let found = shelf.versions.iter().find(|shown| shown.id == id);
+        found.map(|_shown| format!("question {number}: {} shows what it erased", shelf.insurer))
     })
 }
 

@@ -58,6 +58,8 @@ pub enum Expected {
     Kept,
     /// What was submitted is not kept, and said why.
     NotKept,
+    /// What was kept is erased.
+    Erased,
 }
 
 /// What is true of everybody.
@@ -96,6 +98,12 @@ impl Oracle {
 }
 
 impl Oracle {
+    /// How the wish to erase something of a person must end.
+    pub fn foretell_erasing(&self, asker: &PartyId, asking: Asking, person: &PersonId) -> Expected {
+        let is_own = asker.kind() == PartyKind::Insurer && asker.number() == person.insurer().to_string();
+        if is_own && asking == Asking::Officer { Expected::Erased } else { Expected::Refused }
+    }
+
     /// How the submission of a record of one kind must end; `amends` is who wrote what it corrects, if it does.
     pub fn foretell_writing(
         &self,

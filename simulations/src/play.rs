@@ -52,8 +52,10 @@ const SEEN_BY_ALL: Span = Span::from_s(300);
 /// In a nation, how long before a question its asker is started and the insurer told.
 const HEAD_START: Span = Span::from_s(1);
 
-/// Of so many questions one submits a record.
-const WRITING_EVERY: u64 = 6;
+/// Of so many questions as many as [`WRITING`] submit a record, and one wants one erased.
+const OF_QUESTIONS: u64 = 24;
+/// See [`OF_QUESTIONS`].
+const WRITING: u64 = 4;
 
 /// From the last question of a day to the first of the next.
 const NIGHT: Span = Span::from_h(15);
@@ -269,12 +271,16 @@ impl Stage {
     }
 
     fn begin(&mut self, in_calm: bool) {
-        let is_writing = below(&mut self.dice, WRITING_EVERY) == 0;
-        let query = if is_writing { self.society.writing(&mut self.dice) } else { self.society.query(&mut self.dice) };
+        let query = match below(&mut self.dice, OF_QUESTIONS) {
+            0..WRITING => self.society.writing(&mut self.dice),
+            WRITING => self.society.erasure(&mut self.dice),
+            _ => self.society.query(&mut self.dice),
+        };
         let Some(query) = query else { return };
-        let Query { asker, asking, person, kind, writing, .. } = &query;
+        let Query { asker, asking, person, kind, writing, erasing, .. } = &query;
         let oracle = &self.society.oracle;
         let expected = match writing {
+            _ if erasing.is_some() => oracle.foretell_erasing(asker, *asking, person),
             Some(writing) => oracle.foretell_writing((asker, *asking), person, *kind, writing.amends.as_ref()),
             None => oracle.foretell(asker, *asking, person, *kind),
         };

@@ -66,7 +66,7 @@ pub struct Course {
 /// What came of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// A record was shown, all or a part of it, or kept.
+    /// A record was shown, all or a part of it, kept or erased.
     Shown,
     /// It was refused, or not kept.
     Refused,
@@ -104,7 +104,9 @@ impl Course {
     pub fn of(asked: &Asked) -> Self {
         let end = match (&asked.end, asked.outcome()) {
             (Some(guarantee::End::Answered(_)), Some(Expected::Refused | Expected::NotKept)) => End::Refused,
-            (Some(guarantee::End::Answered(_)), Some(Expected::Shown { .. } | Expected::Kept)) => End::Shown,
+            (Some(guarantee::End::Answered(_)), Some(Expected::Shown { .. } | Expected::Kept | Expected::Erased)) => {
+                End::Shown
+            }
             (Some(guarantee::End::Answered(_)), None) => End::PutOff,
             (Some(guarantee::End::Failed(Failure::NotReady(_))), _) => End::PutOff,
             (Some(guarantee::End::Failed(_)), _) => End::Failed,

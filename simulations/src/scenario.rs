@@ -262,6 +262,8 @@ pub enum Goal {
     Written,
     /// One was not, for a reason that was told.
     NotWritten,
+    /// One that was kept was erased.
+    Erased,
     /// A host was started from an old backup and began a new epoch.
     SetBack,
     /// A frame was sent again by somebody else.

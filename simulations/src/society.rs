@@ -16,7 +16,7 @@ use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
-use protocol::message::{Staff, Versions};
+use protocol::message::{Named, Staff, Versions};
 use protocol::record::forms;
 use protocol::record::slip::Slip;
 use protocol::record::version::{RecordId, Status};
@@ -115,6 +115,8 @@ pub struct Query {
     pub kind: RecordKind,
     /// What is submitted, if nothing is asked.
     pub writing: Option<Writing>,
+    /// Which record is to be erased, if nothing is asked.
+    pub erasing: Option<RecordId>,
 }
 
 /// A version somebody submits.
@@ -282,7 +284,23 @@ impl Society {
         let medical = self.files.get(&person).and_then(|file| file.medical.clone());
         let medical = medical.filter(|_medical| below(dice, 2) == 0);
         let handle = medical.map_or_else(|| Handle::Care(person.clone()), Handle::Medical);
-        Some(Query { asker, asking, person, handle, kind, writing: None })
+        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: None })
+    }
+
+    /// The wish to erase a record that somebody submitted, most often of an officer of the person's insurer. Nobody corrects
+    /// it any more, whatever comes of it.
+    pub fn erasure(&mut self, dice: &mut dyn Rng) -> Option<Query> {
+        let query = self.query(dice)?;
+        let at = usize::try_from(below(dice, u64::try_from(self.written.len()).ok()?)).ok()?;
+        if self.written.is_empty() {
+            return Some(query);
+        }
+        let Written { id, person, kind, .. } = self.written.swap_remove(at);
+        let is_officer = below(dice, 4) > 0;
+        let officer = (party(&format!("insurer:{}", person.insurer())), Asking::Officer);
+        let (asker, asking) = if is_officer { officer } else { (query.asker, query.asking) };
+        let handle = Handle::Care(person.clone());
+        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: Some(id) })
     }
 
     /// A record somebody submits, most often about one they have to do with: a new one, or the correction of one that is
@@ -399,17 +417,34 @@ impl Query {
             Asking::CareManager => (Job::CareManager, Purpose::CarePlanning),
             Asking::CareWorker => (Job::CareWorker, Purpose::ServiceProvision),
             Asking::Doctor => (Job::Doctor, Purpose::MedicalOpinion),
+            Asking::Officer if self.erasing.is_some() => (Job::MunicipalOfficer, Purpose::BenefitAdministration),
             Asking::Officer => (Job::MunicipalOfficer, Purpose::Certification),
         };
         Ask {
             staff: Staff { id: "staff-1".into(), job, proof: None },
             purpose,
             person: self.handle.clone(),
-            wish: match &self.writing {
-                Some(writing) => Wish::Submission(vec![writing.slip.clone()]),
-                None => Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None },
+            wish: match (&self.writing, self.erasing) {
+                (Some(writing), _) => Wish::Submission(vec![writing.slip.clone()]),
+                (None, Some(id)) => {
+                    let id = (*id.as_bytes()).into();
+                    Wish::Erasure(Some(Named { kind: self.kind, id, number: None }))
+                }
+                (None, None) => {
+                    Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None }
+                }
             },
         }
+    }
+
+    /// The insurer of the person it is about.
+    pub fn insurer(&self) -> PartyId {
+        party(&format!("insurer:{}", self.person.insurer()))
+    }
+
+    /// Whether what must come of it hangs on what was kept before.
+    pub fn hangs_on_what_is_kept(&self) -> bool {
+        self.erasing.is_some() || self.writing.as_ref().is_some_and(|writing| writing.amends.is_some())
     }
 
     /// The question for every version of the kind that the insurer of the person keeps, asked by its own officer.

@@ -8,11 +8,11 @@ use protocol::message::Outcome;
 use protocol::record::disclosure::Content;
 
 use super::{Stage, shows};
-use crate::founding::party;
 use crate::guarantee::{self, Asked, End, Kept, Shelf, ShownVersion};
 use crate::oracle::Expected;
 use crate::played::{Course, Played};
 use crate::scenario::{Goal, Scenario};
+use crate::society::Query;
 use crate::world::fate::Edited;
 
 /// How many kinds of records of somebody are looked at in the end.
@@ -61,11 +61,12 @@ impl Stage {
 
     /// The insurers' own officers look at every version of what somebody wrote about.
     fn look_at_what_was_written(&mut self) {
-        let written = self.evidence.asked.iter().filter(|asked| asked.query.writing.is_some());
+        let is_about = |query: &Query| query.writing.is_some() || query.erasing.is_some();
+        let written = self.evidence.asked.iter().filter(|asked| is_about(&asked.query));
         let about: BTreeMap<_, _> =
             written.map(|asked| ((asked.query.person.clone(), asked.query.kind), asked.query.clone())).collect();
         for (_about, query) in about.into_iter().take(SHELVES_MAX) {
-            let insurer = party(&format!("insurer:{}", query.person.insurer()));
+            let insurer = query.insurer();
             let Some(network) = self.world.gate(&insurer).map(|gate| gate.network()) else { continue };
             let Some(Ending::Answered(answered)) = self.world.ask(&insurer, query.of_every_version()) else { continue };
             let Outcome::Records(contents) = answered.outcome else { continue };
@@ -117,6 +118,7 @@ impl Stage {
             Expected::Refused => Some(Goal::Refused),
             Expected::Kept => Some(Goal::Written),
             Expected::NotKept => Some(Goal::NotWritten),
+            Expected::Erased => Some(Goal::Erased),
             Expected::Shown { content: true, narrative: true, places: true } => Some(Goal::Answered),
             Expected::Shown { places: false, .. } => Some(Goal::Protected),
             Expected::Shown { content: false, .. } => Some(Goal::ConsentMissing),

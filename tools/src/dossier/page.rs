@@ -341,7 +341,7 @@ fn table(japanese: &str, english: &str, heads: &[&str], rows: Vec<String>) -> St
 
 /// Each end, in Japanese and English.
 const ENDS: [(End, &str, &str); 5] = [
-    (End::Shown, "開示・保管", "shown or kept"),
+    (End::Shown, "開示・保管・消去", "shown, kept or erased"),
     (End::Refused, "拒否", "refused"),
     (End::PutOff, "保留", "put off"),
     (End::Failed, "不達", "failed"),

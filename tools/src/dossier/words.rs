@@ -2,7 +2,7 @@
 //! not simulated. Knows nothing of any play.
 
 /// Each guarantee, by its name, as a sentence.
-pub(super) const GUARANTEES: [(&str, &str); 20] = [
+pub(super) const GUARANTEES: [(&str, &str); 21] = [
     ("every_outcome_is_the_one_foretold", "どの結果も、別に書かれた規則(神託)の予告どおり"),
     ("every_question_ends", "どの照会も必ず終わりが告げられる"),
     ("after_the_storm_every_question_is_answered", "嵐が過ぎれば、どの照会にも答えがある"),
@@ -23,6 +23,7 @@ pub(super) const GUARANTEES: [(&str, &str); 20] = [
     ("no_go_between_keeps_whom_it_is_about", "所在照会・仮名化・証人の手元に、被保険者の番号は残らない"),
     ("what_was_kept_is_shown_as_its_authors", "保管を告げられた記録は、一度だけ、その作成者のものとして示される"),
     ("what_was_not_kept_is_nowhere", "断られた提出は、どこにも保管されていない"),
+    ("what_was_erased_is_shown_to_nobody", "消去を告げられた記録は、だれにも示されない"),
 ];
 
 /// Each prefecture: its number, its name, its column and row on the tile map.
