@@ -178,6 +178,7 @@ impl Stage {
             registered: 0,
             dice: Box::new(stream(seed, "play")),
         };
+        stage.world.bear_failures();
         stage.world.tamper(Some(stage.watch.over(&stage.society, still())));
         if stage.society.plan.is_nation {
             return Ok(stage);
@@ -373,6 +374,10 @@ impl Stage {
         for party in self.world.take_filled() {
             self.count.add(|injected| &mut injected.filled);
             self.leave_untold(&party);
+        }
+        for (party, failure) in self.world.take_failed() {
+            self.leave_untold(&party);
+            self.evidence.restarts.push((party, Some(failure)));
         }
         for (import, insurer) in core::mem::take(&mut self.imports) {
             match self.world.imported(import) {

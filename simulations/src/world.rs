@@ -84,6 +84,8 @@ pub struct World {
     /// Hosts whose disk is as good as full, and those of them whose process ended of it since somebody asked.
     cramped: BTreeSet<PartyId>,
     filled: Vec<PartyId>,
+    /// Hosts whose store failed of itself, each with how, if that is borne and does not end the run.
+    failed: Option<Vec<(PartyId, String)>>,
     tamper: Option<Tamper>,
     /// Who cannot reach whom.
     partings: Vec<Parting>,
@@ -175,6 +177,7 @@ impl World {
             doomed: BTreeSet::new(),
             cramped: BTreeSet::new(),
             filled: Vec::new(),
+            failed: None,
             tamper: None,
             partings: Vec::new(),
             cut_off: 0,
@@ -612,6 +615,12 @@ impl World {
             self.happen(party, None, || "ended, its disk full".to_owned());
             self.record("full", party, &[]);
             self.filled.push(party.clone());
+            self.stop(party);
+            return;
+        }
+        if let (Err(error), Some(failed)) = (&turned, &mut self.failed) {
+            failed.push((party.clone(), format!("its store failed: {error}")));
+            self.record("failed", party, &[]);
             self.stop(party);
             return;
         }

@@ -151,6 +151,16 @@ impl World {
         core::mem::take(&mut self.filled)
     }
 
+    /// From now on a store that fails of itself ends its host and not the run.
+    pub fn bear_failures(&mut self) {
+        self.failed = Some(Vec::new());
+    }
+
+    /// Whose store failed since this was last asked, and how.
+    pub fn take_failed(&mut self) -> Vec<(PartyId, String)> {
+        self.failed.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
     /// The index of a host that does not run is lost.
     pub fn lose_index(&self, party: &PartyId) {
         if let Some(asleep) = self.asleep.get(party) {
