@@ -21,6 +21,7 @@ mod lot;
 mod motherhood;
 mod neighbours;
 mod opinion;
+mod past;
 mod plan;
 mod prevention;
 mod records;
@@ -48,6 +49,9 @@ use protocol::id::medical::MedicalInsuranceId;
 use protocol::id::party::PartyId;
 use setting::Setting;
 
+/// The most months a plan goes back: ten years.
+pub const MONTHS_MAX: u32 = 120;
+
 /// What population to invent.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -68,6 +72,9 @@ pub struct Plan {
     /// The fewest versions of records a certified person has. Kept up to 20; beyond that as many as 20
     /// certifications since 2000 give.
     pub records_per_person_min: u32,
+    /// How many months of what is written each month there are, this one counted: plans of use, slips, statements; and,
+    /// over as long, assessments and the cards of each year. From 1 to [`MONTHS_MAX`].
+    pub months: u32,
 }
 
 /// An invented person.
@@ -269,6 +276,11 @@ impl Invented {
 
     /// The person as one line of the import format: a JSON object without line ends.
     pub fn line(&self) -> String {
+        self.line_with(&self.records())
+    }
+
+    /// The same with `records` in the place of all of theirs.
+    pub fn line_with(&self, records: &[InventedRecord]) -> String {
         let object = Object::new()
             .text("insurer", &self.setting.insurer.to_string())
             .text("insured", self.identity.insured.expose());
@@ -283,7 +295,7 @@ impl Invented {
         object
             .list("consents", self.life.consents.iter().map(Consent::to_json).collect())
             .list("relationships", self.life.relationships.iter().map(Relationship::to_json).collect())
-            .list("records", self.records().iter().map(InventedRecord::to_json).collect())
+            .list("records", records.iter().map(InventedRecord::to_json).collect())
             .finish()
     }
 }

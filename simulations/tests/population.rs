@@ -29,6 +29,7 @@ fn plan(count: u64) -> Plan {
         services: parties(&["office:1370201012", "office:1370201020", "office:1370201038", "office:1370201046"]),
         hospitals: parties(&["hospital:1310100018", "hospital:1310100026"]),
         records_per_person_min: 10,
+        months: 1,
     }
 }
 
@@ -114,6 +115,50 @@ fn the_certified_have_ten_versions_and_nothing_is_from_the_future() {
             assert!(record.recorded_at_ms > before.1, "{:?}", record.kind);
         }
     }
+}
+
+#[test]
+fn three_years_of_months_are_written_late_and_corrected_as_they_are() {
+    let (mut late, mut corrected, mut statements) = (0, 0, 0);
+    let plan = Plan { months: 36, ..plan(6_000) };
+    for person in persons(&plan) {
+        let records = person.records();
+        let mut numbers = BTreeMap::<&str, u32>::new();
+        let (mut assessed, mut used) = (None, BTreeSet::new());
+        for record in &records {
+            let read = Record::from_json(record.kind, &record.content);
+            let read = read.unwrap_or_else(|fault| panic!("{:?}: {fault:?}\n{}", record.kind, record.content));
+            let fields = read.fields();
+            let number = numbers.entry(&record.id).or_default();
+            *number += 1;
+            assert_eq!(record.number, *number);
+            let recorded = Date::from_timestamp_japan(Timestamp::from_unix_ms(record.recorded_at_ms));
+            assert!(recorded < plan.today, "{:?}", record.kind);
+            match record.kind {
+                RecordKind::ClaimStatement => {
+                    statements += 1;
+                    let month = record.valid_from.calendar_month();
+                    late += usize::from(month.plus(1) != Some(recorded.calendar_month()) && record.number == 1);
+                    corrected += usize::from(record.number > 1);
+                }
+                // What it says of the one before is what that one said of itself.
+                RecordKind::LifeAssessment => {
+                    let told = fields
+                        .group("previous")
+                        .map(|told| (told.date("assessed_on"), told.value("barthel_total").cloned()));
+                    assert_eq!(told, assessed);
+                    let total = fields.group("barthel").unwrap().value("total").cloned();
+                    assessed = Some((fields.date("assessed_on"), total));
+                }
+                RecordKind::ServiceUsePlan => assert!(used.insert(fields.month("month").unwrap())),
+                _ => {}
+            }
+        }
+        assert!(used.len() <= 36);
+    }
+    assert!(statements > 20_000, "{statements}");
+    is_share(late, statements, 30, 5);
+    is_share(corrected, statements, 10, 4);
 }
 
 #[test]

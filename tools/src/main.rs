@@ -98,6 +98,9 @@ enum Verb {
         /// 何日時点の記録か (YYYY-MM-DD)。なければ今日
         #[arg(long)]
         today: Option<String>,
+        /// 毎月の記録(利用票、給付管理票、明細書など)を何か月分書くか
+        #[arg(long, default_value_t = 36)]
+        months: u32,
         /// 出力先(まだないフォルダー)
         #[arg(long)]
         out: PathBuf,
@@ -767,13 +770,13 @@ fn run(verb: Verb) -> Result<Report, Trouble> {
             RecordVerb::Schema { kind } => record::schema(&kind),
             RecordVerb::Publish { out } => record::publish(&out),
         },
-        Verb::Population { insurer, persons, seed, today, out } => {
+        Verb::Population { insurer, persons, seed, today, months, out } => {
             let today = match today {
                 Some(today) => plan::date(&today)?,
                 None => Date::from_timestamp_japan(now),
             };
             let bar = indicatif::ProgressBar::new(persons);
-            let wanted = Wanted { insurer, persons, seed, today, out };
+            let wanted = Wanted { insurer, persons, seed, today, months, out };
             let report = population::write(&wanted, &mut || bar.inc(1));
             bar.finish_and_clear();
             report

@@ -11,7 +11,7 @@ use protocol::id::insurer::InsurerNumber;
 use protocol::id::office::{CheckDigit, OfficeNumber};
 use protocol::id::party::PartyId;
 use serde_json::json;
-use simulations::population::{self, Plan};
+use simulations::population::{self, MONTHS_MAX, Plan};
 
 use crate::files;
 use crate::message::{Code, Report, Trouble};
@@ -28,6 +28,8 @@ pub struct Wanted {
     pub seed: u64,
     /// The day they are of; nothing is recorded after it.
     pub today: Date,
+    /// How many months of what is written each month.
+    pub months: u32,
     /// The folder to be made.
     pub out: PathBuf,
 }
@@ -57,18 +59,19 @@ pub fn write(wanted: &Wanted, told: &mut dyn FnMut()) -> Result<Report, Trouble>
     let (mut certified, mut versions) = (0_u64, BTreeMap::<&str, u64>::new());
     for person in population::persons(&plan) {
         certified = certified.saturating_add(u64::from(person.care_level().is_some()));
-        for record in person.records() {
+        let records = person.records();
+        for record in &records {
             let count = versions.entry(record.kind.as_str()).or_default();
             *count = count.saturating_add(1);
         }
-        writeln!(file, "{}", person.line()).map_err(failed)?;
+        writeln!(file, "{}", person.line_with(&records)).map_err(failed)?;
         told();
     }
     file.flush().map_err(failed)?;
     std::fs::rename(&draft, &lines).map_err(failed)?;
     let names = |parties: &[PartyId]| parties.iter().map(ToString::to_string).collect::<Vec<_>>();
     let data = json!({ "insurer": wanted.insurer, "persons": wanted.persons, "certified": certified, "seed": wanted.seed,
-        "today": wanted.today.to_string(), "versions": versions, "care_planning_offices": names(&plan.offices),
+        "today": wanted.today.to_string(), "months": wanted.months, "versions": versions, "care_planning_offices": names(&plan.offices),
         "service_offices": names(&plan.services), "hospitals": names(&plan.hospitals) });
     files::write_new(&about, format!("{data:#}\n").as_bytes(), 0o644)?;
     let all: u64 = versions.values().sum();
@@ -87,6 +90,9 @@ fn plan(wanted: &Wanted) -> Result<Plan, Trouble> {
     let within = |day: &str| Date::parse(day).ok_or_else(|| Trouble::new(Code::Usage, day));
     if wanted.persons > PERSONS_MAX {
         return Err(Trouble::new(Code::Usage, format!("--persons: {PERSONS_MAX} 人までです")));
+    }
+    if !(1..=MONTHS_MAX).contains(&wanted.months) {
+        return Err(Trouble::new(Code::Usage, format!("--months: 1 から {MONTHS_MAX} までです")));
     }
     if !(within(TODAY.0)?..=within(TODAY.1)?).contains(&wanted.today) {
         return Err(Trouble::new(Code::Usage, format!("--today: {} から {} までです", TODAY.0, TODAY.1)));
@@ -115,6 +121,7 @@ fn plan(wanted: &Wanted) -> Result<Plan, Trouble> {
         services: numbered("office", OFFICES_MAX.saturating_add(1), serving, &office, &is_office),
         hospitals: numbered("hospital", 1, healing, &hospital, &is_hospital),
         records_per_person_min: 0,
+        months: wanted.months,
     })
 }
 
@@ -132,6 +139,7 @@ mod tests {
             persons: 600,
             seed,
             today,
+            months: 14,
             out: folder.path().join(name),
         };
         let mut persons = 0;
@@ -150,6 +158,7 @@ mod tests {
         let odd = [
             Wanted { insurer: "131234".to_owned(), ..wanted("d", 1) },
             Wanted { persons: u64::MAX, ..wanted("d", 1) },
+            Wanted { months: 0, ..wanted("d", 1) },
             Wanted { today: Date::parse("1900-01-01").unwrap(), ..wanted("d", 1) },
         ];
         assert!(odd.iter().all(|odd| write(odd, &mut || ()).unwrap_err().code == Code::Usage));

@@ -507,6 +507,7 @@ fn feed(insurer: &Line) -> (Invented, Invented) {
         services: vec![party("office:1370200014")],
         hospitals: vec![party("hospital:1312300450")],
         records_per_person_min: 0,
+        months: 1,
     };
     for person in population::persons(&plan) {
         insurer.import(&person.line()).unwrap();

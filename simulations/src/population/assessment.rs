@@ -5,8 +5,10 @@ use super::Invented;
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
+use super::plan;
 use super::records::State;
 use protocol::date::Date;
+use protocol::id::party::PartyId;
 
 /// Kinds of service whose offices assess.
 const ASSESSING: [&str; 12] = ["15", "16", "51", "52", "54", "55", "66", "72", "73", "74", "75", "78"];
@@ -45,10 +47,43 @@ const BEHAVIOUR: [&str; 13] = [
 /// The items of will (Vitality Index), each from 0 to 2.
 const WILL: [&str; 5] = ["rising", "communicating", "eating", "excreting", "rehabilitating"];
 
+/// What an assessment came to: its day, the sum of the Barthel index, that of the Vitality Index.
+pub(super) type Before = (Date, u64, u64);
+
 /// The assessment after the latest certification and its day; none if no service that assesses is used, or it is too early.
-pub(super) fn content(person: &Invented, episode: &Episode, state: &State, dice: &mut Dice) -> Option<(Date, Object)> {
-    let (office, kind) = person.life.services.iter().find(|(_office, kind)| ASSESSING.contains(kind))?;
+pub(super) fn latest(person: &Invented, episode: &Episode, state: &State, dice: &mut Dice) -> Option<(Date, Object)> {
+    assessing(person, episode)?;
     let assessed = episode.from.max(episode.decided).plus_days(dice.between(7, 40))?;
+    let (content, (_day, barthel, vitality)) = content(person, (episode, state), assessed, dice)?;
+    // The one before is told as well, though its record is older than what is kept of this person.
+    let before = assessed.plus_days(-182).filter(|before| *before >= person.life.since);
+    let Some(before) = before else { return Some((assessed, content)) };
+    let better = barthel.saturating_add(dice.below(3).saturating_mul(5)).min(100);
+    Some((assessed, since(content, (before, better, vitality))))
+}
+
+/// The assessment with what the one before came to.
+pub(super) fn since(content: Object, (day, barthel, vitality): Before) -> Object {
+    let previous = Object::new().date("assessed_on", day).number("barthel_total", barthel);
+    content.object("previous", previous.number("vitality_total", vitality))
+}
+
+/// The service that assesses under an episode, with the kind it had then.
+fn assessing<'a>(person: &'a Invented, episode: &Episode) -> Option<(&'a PartyId, &'static str)> {
+    let services = person.life.services.iter();
+    let mut services = services.map(|(office, kind)| (office, plan::kind_under(person, episode, kind)));
+    services.find(|(_office, kind)| ASSESSING.contains(kind))
+}
+
+/// An assessment on a day under an episode, and what it came to; none if no service that assesses is used, or the day has
+/// not come.
+pub(super) fn content(
+    person: &Invented,
+    (episode, state): (&Episode, &State),
+    assessed: Date,
+    dice: &mut Dice,
+) -> Option<(Object, Before)> {
+    let (office, kind) = assessing(person, episode)?;
     if assessed >= person.setting.today {
         return None;
     }
@@ -69,13 +104,7 @@ pub(super) fn content(person: &Invented, episode: &Episode, state: &State, dice:
         assessment = assessment.object("dementia", dementia);
     }
     let will = items(&WILL, |name| (name, if state.severity < 4 { 2 } else { dice.below(3) }));
-    assessment = assessment.object("vitality", will.0);
-    if let Some(before) = assessed.plus_days(-182).filter(|before| *before >= person.life.since) {
-        let better = barthel_total.saturating_add(dice.below(3).saturating_mul(5)).min(100);
-        let previous = Object::new().date("assessed_on", before).number("barthel_total", better);
-        assessment = assessment.object("previous", previous.number("vitality_total", will.1));
-    }
-    Some((assessed, assessment))
+    Some((assessment.object("vitality", will.0), (assessed, barthel_total, will.1)))
 }
 
 /// Items by name with their sum under `total`, and the sum.

@@ -14,8 +14,8 @@ use protocol::date::{Date, Month};
 /// A unit is worth this many hundredths of a yen here.
 const PRICE: u64 = 1_000;
 
-/// One statement for each line of the slip, and the day it came; none if none is due yet. Those of facilities, and of the
-/// municipality's own services (総合事業), have other forms.
+/// One statement for each line of the slip of a month, and the day it came, the tenth of the next; none if none is due yet.
+/// Those of facilities, and of the municipality's own services (総合事業), have other forms.
 pub(super) fn contents(
     person: &Invented,
     episode: &Episode,
@@ -23,27 +23,37 @@ pub(super) fn contents(
     tenths: u64,
     dice: &mut Dice,
 ) -> Vec<(Date, Object)> {
-    let this = person.setting.today.calendar_month();
-    let Some(day) = Date::new(this.year(), this.month(), 10).filter(|day| *day < person.setting.today) else {
-        return Vec::new();
-    };
-    let is_at_home = matches!(person.life.care, Care::Home | Care::Community);
-    let claimed = lines.iter().filter(|(_office, kind, _planned)| is_at_home && !kind.starts_with('A'));
-    claimed.map(|line| (day, statement(person, episode, of, line, tenths, dice))).collect()
+    let bills = bills(person, (of, lines), dice);
+    bills.iter().map(|bill| (bill.day, statement(person, episode, of, bill, tenths))).collect()
 }
 
-fn statement(
-    person: &Invented,
-    episode: &Episode,
-    of: Month,
-    (office, kind, planned): &Line,
-    tenths: u64,
-    dice: &mut Dice,
-) -> Object {
+/// What a statement bills for: a line of the slip, how many units each time, how often, and the day it comes.
+pub(super) struct Bill<'a> {
+    pub(super) day: Date,
+    pub(super) times: u64,
+    each: u64,
+    line: &'a Line,
+}
+
+/// What was given in a month, as the lines of its slip planned.
+pub(super) fn bills<'a>(person: &Invented, (of, lines): (Month, &'a [Line]), dice: &mut Dice) -> Vec<Bill<'a>> {
+    let tenth = of.plus(1).and_then(|next| next.first_day().plus_days(9));
+    let Some(day) = tenth.filter(|day| *day < person.setting.today) else { return Vec::new() };
+    let is_at_home = matches!(person.life.care, Care::Home | Care::Community);
+    let claimed = lines.iter().filter(|(_office, kind, _planned)| is_at_home && !kind.starts_with('A'));
+    let mut bill = |line: &'a Line| {
+        let (_office, _kind, planned) = line;
+        let each = dice.between(220, 780).unsigned_abs().min(*planned).max(1);
+        Bill { day, times: (planned / each).clamp(1, 31), each, line }
+    };
+    claimed.map(&mut bill).collect()
+}
+
+/// The statement of a bill.
+pub(super) fn statement(person: &Invented, episode: &Episode, of: Month, bill: &Bill<'_>, tenths: u64) -> Object {
     let identity = &person.identity;
-    let each = dice.between(220, 780).unsigned_abs().min(*planned).max(1);
-    let times = (planned / each).clamp(1, 31);
-    let units = each.saturating_mul(times);
+    let Bill { times, each, line: (office, kind, planned), .. } = bill;
+    let units = each.saturating_mul(*times);
     let benefit = units.min(*planned);
     let cost = benefit.saturating_mul(PRICE) / 100;
     let percent = if identity.insured.is_assistance_only() { None } else { Some(100_u64.saturating_sub(tenths * 10)) };

@@ -93,6 +93,11 @@ impl Course {
         Self { episodes, pending }
     }
 
+    /// The certification that held on a day.
+    pub(super) fn on(&self, day: Date) -> Option<&Episode> {
+        self.episodes.iter().find(|episode| episode.from <= day && day <= episode.held_to)
+    }
+
     /// The certification that holds today.
     pub(super) fn latest(&self) -> Option<&Episode> {
         self.episodes.last()
@@ -269,7 +274,7 @@ fn pending(dice: &mut Dice, today: Date, last: &Episode) -> Option<Episode> {
 }
 
 /// The month `by` months later, or earlier if negative.
-fn shifted(month: Month, by: i64) -> Option<Month> {
+pub(super) fn shifted(month: Month, by: i64) -> Option<Month> {
     let count = (i64::from(month.year()) * 12 + i64::from(month.month()) - 1).checked_add(by)?;
     Month::new(u16::try_from(count.div_euclid(12)).ok()?, u8::try_from(count.rem_euclid(12) + 1).ok()?)
 }

@@ -5,6 +5,7 @@ use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
 use super::life::Care;
+use protocol::code::care_level::CareLevel;
 use protocol::date::Date;
 
 /// A kind of service in a plan: need, long goal, short goal, what is done, how often, on which days,
@@ -148,10 +149,9 @@ pub(super) fn services<'a>(
     episode: &Episode,
     dice: &mut Dice,
 ) -> Vec<(&'static Service, Option<&'a str>, &'static str)> {
-    // What is used today fits the level of today; under a level of the other benefit it had other kinds.
-    let support = |level| level < protocol::code::care_level::CareLevel::Care1;
-    let same = person.course.latest().is_some_and(|latest| support(latest.level) == support(episode.level));
-    let before = if support(episode.level) { dice.word(&["A2", "A6", "66"]) } else { dice.word(&["11", "15", "13"]) };
+    let same = is_of_one_benefit(person, episode);
+    let support = episode.level < CareLevel::Care1;
+    let before = if support { dice.word(&["A2", "A6", "66"]) } else { dice.word(&["11", "15", "13"]) };
     let fitting = |kind: &'static str| if same { kind } else { before };
     let mut used: Vec<(&'static Service, Option<&str>, &'static str)> = Vec::new();
     for (office, kind) in &person.life.services {
@@ -163,6 +163,21 @@ pub(super) fn services<'a>(
         }
     }
     used
+}
+
+/// What is used today fits the level of today; under a level of the other benefit it had other kinds.
+fn is_of_one_benefit(person: &Invented, episode: &Episode) -> bool {
+    let is_support = |level| level < CareLevel::Care1;
+    person.course.latest().is_some_and(|latest| is_support(latest.level) == is_support(episode.level))
+}
+
+/// The kind of service that stood under an episode in the place of one of today.
+pub(super) fn kind_under(person: &Invented, episode: &Episode, kind: &'static str) -> &'static str {
+    match (is_of_one_benefit(person, episode), episode.level < CareLevel::Care1) {
+        (true, _) => kind,
+        (false, true) => "66",
+        (false, false) => "15",
+    }
 }
 
 fn need(used: &(&Service, Option<&str>, &'static str), number: u8, from: Date, to: Date) -> Object {

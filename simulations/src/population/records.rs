@@ -5,7 +5,7 @@ use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
 use super::{Invented, InventedRecord, assessment, cards, certification, claim, equipment, neighbours, opinion, plan};
-use super::{prevention, survey, use_plan};
+use super::{past, prevention, survey, use_plan};
 use protocol::code::care_level::CareLevel;
 use protocol::code::record_kind::RecordKind;
 use protocol::date::Date;
@@ -41,12 +41,22 @@ pub(super) struct Times {
 pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     let mut dice = person.setting.dice(person.index, "records");
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
-    match person.course.latest() {
+    let tenths = match person.course.latest() {
         Some(latest) => certified(person, latest, &mut sheaf),
         None => uncertified(person, &mut sheaf),
-    }
-    // Dice of their own: what is beside long-term care changes nothing of it.
+    };
+    // Dice of their own: what lies before, and what is beside long-term care, changes nothing of it.
     let Sheaf { mut written, .. } = sheaf;
+    let mut dice = person.setting.dice(person.index, "past");
+    let drafts = past::drafts(person, tenths, &mut dice);
+    let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
+    for draft in drafts {
+        let id = sheaf.add(draft.kind, draft.times, draft.content);
+        if let Some((times, content)) = draft.correction {
+            sheaf.add_version(draft.kind, (&id, 2), times, content);
+        }
+    }
+    written.append(&mut sheaf.written);
     let mut dice = person.setting.dice(person.index, "neighbours");
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
     for (kind, times, content) in neighbours::all(person) {
@@ -56,8 +66,8 @@ pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     written
 }
 
-/// What every certification brought, and what goes with the person beside it.
-fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
+/// What every certification brought, and what goes with the person beside it. Returns the share of cost in tenths.
+fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 {
     for (at, episode) in person.course.episodes.iter().enumerate() {
         let follows = person.course.episodes.get(at + 1).is_some();
         certify(person, episode, follows, sheaf);
@@ -69,6 +79,7 @@ fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) {
     let tenths = share_of_cost(person, latest, sheaf);
     balance(person, sheaf);
     care(person, latest, tenths, sheaf);
+    tenths
 }
 
 /// The records being written.
@@ -105,7 +116,7 @@ impl Sheaf<'_> {
     }
 }
 
-fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) {
+fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) -> u64 {
     // The card comes at 65; the insurance began in 2000.
     let at_65 = person.identity.birth.plus_months(65 * 12).unwrap_or(person.setting.today);
     let began = Date::new(2000, 4, 1).unwrap_or(Date::MIN);
@@ -116,6 +127,7 @@ fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) {
     let times = Times { from: written, to: None, recorded: written };
     let content = cards::uncertified(person, written, checked);
     sheaf.add(RecordKind::InsuranceCard, times, content);
+    1
 }
 
 /// What one certification brings.
@@ -181,15 +193,18 @@ fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sh
 /// What the services of the latest certification assessed and do this month.
 fn care(person: &Invented, latest: &Episode, tenths: u64, sheaf: &mut Sheaf<'_>) {
     let state = State::draw(latest.level, sheaf.dice);
-    if let Some((day, content)) = assessment::content(person, latest, &state, sheaf.dice) {
+    let assessed =
+        (person.setting.months == 1).then(|| assessment::latest(person, latest, &state, sheaf.dice)).flatten();
+    if let Some((day, content)) = assessed {
         sheaf.add(RecordKind::LifeAssessment, Times { from: day, to: None, recorded: day }, content);
     }
-    if let Some((made, content)) = use_plan::content(person, latest, sheaf.dice) {
-        let month = person.setting.today.calendar_month();
+    let month = person.setting.today.calendar_month();
+    if let Some((made, content)) = use_plan::content(person, latest, month, sheaf.dice) {
         let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
         sheaf.add(RecordKind::ServiceUsePlan, times, content);
     }
-    if let Some((made, month, lines)) = use_plan::slip_lines(person, latest, sheaf.dice) {
+    let Some(month) = month.previous() else { return };
+    if let Some((made, lines)) = use_plan::slip_lines(person, latest, month, sheaf.dice) {
         let times = Times { from: month.first_day(), to: Some(month.last_day()), recorded: made };
         sheaf.add(RecordKind::BenefitManagement, times, use_plan::slip(person, latest, (made, month), &lines));
         for (claimed, content) in claim::contents(person, latest, (month, &lines), tenths, sheaf.dice) {
@@ -198,13 +213,18 @@ fn care(person: &Invented, latest: &Episode, tenths: u64, sheaf: &mut Sheaf<'_>)
     }
 }
 
+/// The year, from 8/1 to 7/31, in which a day lies, by its first.
+pub(super) fn share_year(day: Date) -> u16 {
+    day.year().saturating_sub(u16::from(day.month() < 8))
+}
+
 /// Shares run from 8/1 to 7/31: this year's, and the last if the person was certified then. Returns the share in tenths.
 fn share_of_cost(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 {
     let today = person.setting.today;
     let first = person.course.episodes.first().unwrap_or(latest);
     let tenths = cards::tenths(person, sheaf.dice);
     let stage = cards::stage(tenths, sheaf.dice);
-    let this_year = today.year().saturating_sub(u16::from(today.month() < 8));
+    let this_year = share_year(today);
     for year in [this_year.saturating_sub(1), this_year] {
         let days = (Date::new(year, 8, 1), Date::new(year.saturating_add(1), 7, 31), Date::new(year, 7, 20));
         let (Some(starts), Some(ends), Some(sent)) = days else { continue };
@@ -232,7 +252,7 @@ fn balance(person: &Invented, sheaf: &mut Sheaf<'_>) {
 }
 
 impl State {
-    fn draw(level: CareLevel, dice: &mut Dice) -> Self {
+    pub(super) fn draw(level: CareLevel, dice: &mut Dice) -> Self {
         let severity = match level {
             CareLevel::Support1 => 1,
             CareLevel::Support2 => 2,

@@ -1,4 +1,4 @@
-//! The screenings of an invented person up to 79 (自治体検診) in the last two years. Nothing is found; how many take part is an
+//! The screenings of an invented person up to 79 (自治体検診) in the last two years, or in as many as the plan goes back. Nothing is found; how many take part is an
 //! estimate. Which values the items may have is not in our source, so that only texts are written.
 
 use super::Invented;
@@ -21,7 +21,8 @@ const SCREENINGS: [(&str, &str, &str, bool, u64); 5] = [
 pub(super) fn drafts(person: &Invented, dice: &mut Dice) -> Vec<Draft> {
     let today = person.setting.today;
     let mut drafts = Vec::new();
-    for year in [today.year().saturating_sub(1), today.year()] {
+    let years = u16::try_from(person.setting.months.div_ceil(12).max(2)).unwrap_or(2);
+    for year in (0..years).rev().map(|back| today.year().saturating_sub(back)) {
         let day = Date::new(year, 5, 15).and_then(|first| first.plus_days(dice.between(0, 180)));
         let Some(day) = day.filter(|day| neighbours::age(person, *day).is_some_and(|age| (40..80).contains(&age)))
         else {

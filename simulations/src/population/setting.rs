@@ -1,8 +1,8 @@
 //! What all persons of one plan share: the municipality, the lists of names, and the offices around
 //! them. Every town in it is made up.
 
-use super::Plan;
 use super::dice::Dice;
+use super::{MONTHS_MAX, Plan};
 use protocol::date::Date;
 use protocol::id::insurer::InsurerNumber;
 use protocol::id::local_government::{Municipality, municipalities};
@@ -18,6 +18,7 @@ pub(super) struct Setting {
     pub(super) persons: u64,
     pub(super) today: Date,
     pub(super) records_min: u32,
+    pub(super) months: u32,
     pub(super) offices: Vec<PartyId>,
     pub(super) services: Vec<PartyId>,
     pub(super) hospitals: Vec<PartyId>,
@@ -53,6 +54,7 @@ impl Setting {
             persons: plan.persons,
             today: plan.today,
             records_min: plan.records_per_person_min,
+            months: plan.months.clamp(1, MONTHS_MAX),
             offices: plan.offices.clone(),
             services: plan.services.clone(),
             hospitals: plan.hospitals.clone(),

@@ -16,18 +16,19 @@ const PRICE: u64 = 1_000;
 /// What the insurance pays of a hundred.
 const PERCENT: u64 = 90;
 
-/// The plan of the month of today, made on the 25th of the month before; none if nobody had planned by then.
-pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Object)> {
+/// The plan of a month, made on the 25th of the month before; none if nobody had planned by then.
+pub(super) fn content(person: &Invented, episode: &Episode, of: Month, dice: &mut Dice) -> Option<(Date, Object)> {
     let planner = person.life.planner.as_ref()?;
-    let first = person.setting.today.calendar_month().first_day();
+    let first = of.first_day();
     let made = first.previous_day().and_then(|last| Date::new(last.year(), last.month(), 25))?;
-    let is_planned = plan::planned_on(person, episode) <= made && episode.from <= first && first <= episode.to;
+    let is_planned = plan::planned_on(person, episode) <= made && episode.from <= first && first <= episode.held_to;
     if person.life.services.is_empty() || !is_planned {
         return None;
     }
     let limit = u64::from(limit_units(episode.level, first));
     let (mut entries, mut totals, mut units, mut within, mut own) = (Vec::new(), Vec::new(), 0_u64, 0_u64, 0_u64);
     for (office, kind) in &person.life.services {
+        let kind = plan::kind_under(person, episode, kind);
         let days: Vec<String> = (1..=28_u64).filter(|_day| dice.happens(1, 5)).map(|day| format!("{day:02}")).collect();
         let days = if days.is_empty() { vec!["01".to_owned()] } else { days };
         let times = u64::try_from(days.len()).unwrap_or(1);
@@ -78,13 +79,17 @@ pub(super) fn content(person: &Invented, episode: &Episode, dice: &mut Dice) -> 
 /// A line of a slip: which office, which kind of service, how many units are planned.
 pub(super) type Line = (PartyId, &'static str, u64);
 
-/// The lines of the slip of the month before, made on the fifth of this one; none if there is none to be made yet.
-pub(super) fn slip_lines(person: &Invented, episode: &Episode, dice: &mut Dice) -> Option<(Date, Month, Vec<Line>)> {
+/// The lines of the slip of a month, made on the fifth of the next; none if there is none to be made yet.
+pub(super) fn slip_lines(
+    person: &Invented,
+    episode: &Episode,
+    of: Month,
+    dice: &mut Dice,
+) -> Option<(Date, Vec<Line>)> {
     person.life.planner.as_ref()?;
-    let this = person.setting.today.calendar_month();
-    let of = this.previous()?;
-    let (first, made) = (of.first_day(), Date::new(this.year(), this.month(), 5)?);
-    let is_planned = plan::planned_on(person, episode) <= first && episode.from <= first && of.last_day() <= episode.to;
+    let (first, made) = (of.first_day(), of.plus(1)?.first_day().plus_days(4)?);
+    let is_planned =
+        plan::planned_on(person, episode) <= first && episode.from <= first && of.last_day() <= episode.held_to;
     if person.life.services.is_empty() || !is_planned || made >= person.setting.today {
         return None;
     }
@@ -92,12 +97,13 @@ pub(super) fn slip_lines(person: &Invented, episode: &Episode, dice: &mut Dice) 
     let count = u64::try_from(person.life.services.len()).unwrap_or(1);
     let mut lines: Vec<Line> = Vec::new();
     for (office, kind) in &person.life.services {
-        if lines.iter().all(|(before, of, _units)| (before, of) != (office, kind)) {
+        let kind = plan::kind_under(person, episode, kind);
+        if lines.iter().all(|(before, of, _units)| (before, *of) != (office, kind)) {
             let units = dice.between(300, 9_000).unsigned_abs().min(limit / count);
-            lines.push((office.clone(), *kind, units));
+            lines.push((office.clone(), kind, units));
         }
     }
-    Some((made, of, lines))
+    Some((made, lines))
 }
 
 /// The slip with these lines, made on a day for a month.

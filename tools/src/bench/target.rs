@@ -250,6 +250,7 @@ pub(super) fn invented(wanted: u64, today: Date) -> Result<impl Iterator<Item = 
         services: Vec::new(),
         hospitals: Vec::new(),
         records_per_person_min: 10,
+        months: 1,
     };
     let is_asked_about = move |person: &population::Invented| {
         person.care_level().is_some() && person.relationships().iter().any(|tie| tie.party == office)

@@ -306,6 +306,7 @@ impl Stage {
             services: vec![party(HELPERS)?],
             hospitals: vec![party(HOSPITAL)?],
             records_per_person_min: 0,
+            months: 1,
         };
         let lines: Vec<_> = population::persons(&plan).map(|person| person.line()).collect();
         let mut records = 0;
