@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, available_parallelism};
 
+use protocol::digest::Digest;
+use protocol::feed::Fed;
 use protocol::gate::NotAdmitted;
 use protocol::machine::{AnswerError, Done, Event, Work};
 use protocol::primitives::Real;
@@ -166,6 +168,10 @@ fn instead(seat: Seat, work: &Work) -> Option<Done> {
             Some(Done::Event(seat, Event::Answered(pending.exchange, Err(AnswerError::DoesNotOpen))))
         }
         Work::Blind(ask, _) | Work::Unblind(ask, _) => Some(Done::Event(seat, Event::Unblinded(*ask, None))),
+        Work::ReadFeed(id, _) => {
+            let fed = Fed { digest: Digest::of(&[]), lines: Err("it could not be read".to_owned()) };
+            Some(Done::Event(seat, Event::Fed(*id, Box::new(fed))))
+        }
         Work::SealAnswers(_) | Work::Evaluate(..) | Work::Decline(..) | Work::Sign(..) | Work::Examine(..) => None,
     }
 }

@@ -48,6 +48,7 @@ pub mod receipts;
 pub mod record;
 pub mod fact;
 pub mod policy;
+pub mod feed;
 pub mod access_log;
 pub mod pseudonym;
 pub mod binding;

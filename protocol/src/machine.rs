@@ -17,6 +17,7 @@ use crate::code::record_kind::RecordKind;
 use crate::date::Date;
 use crate::digest::Digest;
 use crate::envelope::{self, Header, Outgoing, SealedAnswer};
+use crate::feed::{Fed, Feed};
 use crate::frame::{Frame, Verdict};
 use crate::gate::{Gate, NotAdmitted, Notice, Standing};
 use crate::id::exchange::ExchangeId;
@@ -218,8 +219,10 @@ pub enum Event {
     Signed(AskId, Vec<minicbor::bytes::ByteVec>),
     /// What was submitted was examined.
     Examined(Box<Verified>, Route, Examined),
-    /// The municipality's own staff feed it.
+    /// The municipality's own systems feed it.
     Import(AskId, Vec<u8>),
+    /// What they fed was read.
+    Fed(AskId, Box<Fed>),
     /// The seat, an issuer, issued a credential: it is to stand in its ledger.
     Issued(AskId, Vec<u8>),
     /// A ledger's owner wants its checkpoint cosigned.
@@ -351,6 +354,8 @@ pub enum Work {
     Sign(AskId, Box<Signing>),
     /// Examine what was submitted: signatures and forms.
     Examine(Box<Verified>, Route, Digest),
+    /// Read what an insurer's own systems fed.
+    ReadFeed(AskId, Box<Feed>),
     /// Nothing to evaluate: comes back to be refused.
     Decline(Box<Verified>, Route),
 }
@@ -678,6 +683,7 @@ impl Work {
                 let examined = examine(&verified, &network, primitives);
                 Done::Event(seat, Event::Examined(verified, route, examined))
             }
+            Self::ReadFeed(id, feed) => Done::Event(seat, Event::Fed(id, Box::new(feed.read(now.wall)))),
             Self::Decline(verified, route) => Done::Event(seat, Event::Evaluated(verified, route, None)),
             Self::Evaluate(verified, route, points, secret) => {
                 let points: Vec<[u8; 32]> = points.points.iter().map(|point| **point).collect();
@@ -782,6 +788,7 @@ impl core::fmt::Debug for Work {
             Self::Evaluate(..) => "Evaluate",
             Self::Sign(..) => "Sign",
             Self::Examine(..) => "Examine",
+            Self::ReadFeed(..) => "ReadFeed",
             Self::Decline(..) => "Decline",
         })
     }

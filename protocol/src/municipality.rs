@@ -19,6 +19,7 @@ use crate::duty::{self, Desk, Finding, Moment, Shown};
 use crate::exchange;
 use crate::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass};
 use crate::fact::{Nature, Relationship};
+use crate::feed::Feed;
 use crate::gate::Gate;
 use crate::id::handle::Handle;
 use crate::id::insurer::InsurerNumber;
@@ -246,7 +247,12 @@ impl Machine for Municipality {
                 duty::answer(&desk, &verified, route, gate, batch, out, &mut find)
             }
             Event::Import(id, bytes) => {
-                let result = import::import(&self.desk, &self.label, &self.insurers, &bytes, batch)?;
+                let feed = Feed { bytes, author: self.desk.party.clone(), insurers: self.insurers.clone() };
+                out.act(Action::Work(self.desk.seat, Box::new(Work::ReadFeed(id, Box::new(feed)))));
+                Ok(())
+            }
+            Event::Fed(id, fed) => {
+                let result = import::import(&self.desk, &self.label, *fed, batch)?;
                 out.act(Action::Imported(id, result));
                 Ok(())
             }

@@ -47,8 +47,17 @@ impl Record {
         if text.len() > RECORD_BYTES_MAX {
             return Err(FieldFault::at("", "bytes", &format!("at most {RECORD_BYTES_MAX} bytes")));
         }
+        let json = strict_json::parse(text);
+        Self::from_value(kind, json.map_err(|_told| FieldFault::at("", "json", "JSON, in which no name stands twice"))?)
+    }
+
+    /// The same from JSON that was parsed with [`strict_json::parse`].
+    ///
+    /// # Errors
+    /// As [`Self::from_json`]; of its length, that of the encoding counts.
+    pub fn from_value(kind: RecordKind, json: serde_json::Value) -> Result<Self, FieldFault> {
         let form = forms::form(kind);
-        let fields = json::read(form, text)?;
+        let fields = json::read(form, json)?;
         check::whole(form, &fields)?;
         if canonical::write(&fields).len() > RECORD_BYTES_MAX {
             return Err(FieldFault::at("", "bytes", &format!("at most {RECORD_BYTES_MAX} bytes")));

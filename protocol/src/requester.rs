@@ -230,6 +230,7 @@ impl Requester {
             | Event::Evaluated(..)
             | Event::Examined(..)
             | Event::Import(..)
+            | Event::Fed(..)
             | Event::Cosign { .. }
             | Event::Shown(_)
             | Event::Prove { .. }

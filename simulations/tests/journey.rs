@@ -386,6 +386,13 @@ fn an_import_keeps_no_guess() {
         change(&mut value);
         value.to_string()
     };
+    let another = |insured: &str, medical: &str| {
+        bad(&|value| {
+            value["insured"] = serde_json::json!(insured);
+            value["medical"] = serde_json::json!(medical);
+            value["records"] = serde_json::json!([]);
+        })
+    };
     let refused = [
         bad(&|value| value["consents"] = serde_json::json!("yes")),
         bad(&|value| value["consents"] = serde_json::json!(vec![value["consents"][0].clone(); 3000])),
@@ -395,11 +402,32 @@ fn an_import_keeps_no_guess() {
         bad(&|value| value["records"][0]["valid_from"] = serde_json::json!("2025-02-02")),
         line().replacen("\"medical\"", "\"protection\":{\"from\":\"2025-01-01\",\"until\":null},\"medical\"", 1),
         format!("{}\n{}", line(), line()),
+        // Another person under the same medical insurance, and the same number of a record with two contents.
+        ["0000999998", "0000999999"].map(|insured| another(insured, "39131008::87654321:")).join("\n"),
+        bad(&|value| {
+            let mut other = value["records"][0].clone();
+            (other["id"], value["records"][1]["id"]) =
+                (serde_json::json!("77".repeat(16)), serde_json::json!("77".repeat(16)));
+            let kind = value["records"][1]["kind"].clone();
+            other["valid_to"] = serde_json::json!("2099-12-31");
+            (other["kind"], other["content"]) = (kind, value["records"][1]["content"].clone());
+            (other["number"], value["records"][1]["number"]) = (serde_json::json!(1), serde_json::json!(1));
+            value["records"].as_array_mut().unwrap().push(other);
+        }),
     ];
+    let mut reasons = Vec::new();
     for lines in refused {
         let told = world.import(&city, &lines);
-        assert!(matches!(told, Some(Err(_))), "{told:?} for {lines:.300}");
+        let Some(Err(what)) = told else { panic!("{told:?} for {lines:.300}") };
+        reasons.push(what);
     }
+    assert_eq!(
+        reasons[8..],
+        [
+            "line 2: medical: another person's".to_owned(),
+            "line 1: records: this number of the record is there with other content".to_owned(),
+        ]
+    );
     assert_eq!(world.import(&city, &client()), Some(Ok(0)), "what is there already is not kept again");
     let untied = bad(&|value| value["relationships"] = serde_json::json!([]));
     assert_eq!(world.import(&city, &untied), Some(Ok(0)));

@@ -1,5 +1,6 @@
-//! `tsunagi bench ask`: how many durably ledgered, sealed, policy-checked questions an asker and a
-//! municipality answer on this machine, as two processes, and what each costs.
+//! `tsunagi bench`: how many durably ledgered, sealed, policy-checked questions an asker and a
+//! municipality answer on this machine, as two processes, and what each costs (`ask`); how fast records are taken in and
+//! read again, and what room they take (`records`).
 //!
 //! A measurement, not a test: nothing passes or fails here. Ratios are of one run.
 
@@ -7,6 +8,7 @@ pub mod asker;
 pub mod baseline;
 pub mod load;
 pub mod primitives;
+pub mod records;
 pub mod target;
 
 use std::time::Duration;

@@ -421,6 +421,18 @@ enum BenchVerb {
         #[arg(long)]
         baseline: bool,
     },
+    /// 記録の取込と、任意の時点で読み出す速さ、使う容量を測る
+    Records {
+        /// 架空の被保険者の数
+        #[arg(long, default_value_t = 100_000)]
+        persons: u64,
+        /// 毎月の記録の月数
+        #[arg(long, default_value_t = 36)]
+        months: u32,
+        /// 読み出す回数
+        #[arg(long, default_value_t = 40_000)]
+        reads: u64,
+    },
     /// 比較の基準の、答える側のプロセス。bench ask --baseline が起動する
     #[command(hide = true)]
     BaselineServer {
@@ -917,7 +929,18 @@ fn measure(verb: BenchVerb) -> ExitCode {
         talk(&format!("計測できません: {what}"));
         ExitCode::from(Code::File.exit())
     };
+    let told = |report: Result<serde_json::Value, String>| match report {
+        Ok(report) => {
+            let _told = writeln!(std::io::stdout(), "{report:#}");
+            ExitCode::SUCCESS
+        }
+        Err(what) => failed(&what),
+    };
     let (seconds, concurrency, rate, suite, fresh_kem, persons, baseline) = match verb {
+        BenchVerb::Records { persons, months, reads } => {
+            let choice = tools::bench::records::Choice { persons, months, reads };
+            return told(tools::bench::records::measure(choice, &talk));
+        }
         BenchVerb::Ask { seconds, concurrency, rate, suite, fresh_kem, persons, baseline } => {
             (seconds, concurrency, rate, suite, fresh_kem, persons, baseline)
         }
@@ -934,13 +957,7 @@ fn measure(verb: BenchVerb) -> ExitCode {
         SuiteWord::X25519 => protocol::primitives::Suite::X25519,
     };
     let choice = tools::bench::Choice { seconds, concurrency, rate, suite, fresh_kem, persons, baseline };
-    match tools::bench::ask(choice, &talk) {
-        Ok(report) => {
-            let _told = writeln!(std::io::stdout(), "{report:#}");
-            ExitCode::SUCCESS
-        }
-        Err(what) => failed(&what),
-    }
+    told(tools::bench::ask(choice, &talk))
 }
 
 fn run_member(verb: MemberVerb, now: protocol::time::Timestamp) -> Result<Report, Trouble> {

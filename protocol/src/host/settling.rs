@@ -133,7 +133,9 @@ pub(super) fn withhold(event: Event, out: &mut Outbox) -> Option<Event> {
         Event::Answered(exchange, Ok(_accepted)) => {
             return Some(Event::Busy(exchange, Span::from_ms(BUSY_MS)));
         }
-        Event::Import(id, _) | Event::Issued(id, _) => out.act(Action::Imported(id, Err(UNSETTLED.to_owned()))),
+        Event::Import(id, _) | Event::Fed(id, _) | Event::Issued(id, _) => {
+            out.act(Action::Imported(id, Err(UNSETTLED.to_owned())))
+        }
         other => return Some(other),
     }
     None

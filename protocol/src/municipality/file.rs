@@ -200,19 +200,27 @@ fn open(key: &Secret, place: &Place, batch: &Batch<'_>) -> Result<Option<Version
     cbor::decode_own(&bytes).map(Some).map_err(|_error| UNREADABLE)
 }
 
-/// Adds a version; nothing is overwritten.
+/// Adds versions of one kind; nothing is overwritten.
 ///
 /// # Errors
 /// [`StoreError`] if the store refuses it.
-pub fn add(batch: &mut Batch<'_>, label: Label, version: &Version) -> Result<(), StoreError> {
+pub fn add(batch: &mut Batch<'_>, label: Label, kind: RecordKind, versions: &[&Version]) -> Result<(), StoreError> {
     let key = batch.person_key(label)?;
-    let (salt, sealed) = primitives::seal_apart(&key, b"record", &cbor::encode(version), batch.dice());
-    let position = batch.append(Roll::Records, sealed)?;
-    let mut all = places(batch, label, version.kind)?;
-    all.push(Place { head: version.head(), position, salt: Some(salt.into()) });
-    let key = record_key(batch, label, version.kind);
-    batch.put(key, Some(cbor::encode(&all)))
+    let mut all = places(batch, label, kind)?;
+    for version in versions {
+        let bytes = cbor::encode_about(version, version.content.len().saturating_add(VERSION_BYTES_BESIDE));
+        let (salt, sealed) = primitives::seal_apart(&key, b"record", &bytes, batch.dice());
+        let position = batch.append(Roll::Records, sealed)?;
+        all.push(Place { head: version.head(), position, salt: Some(salt.into()) });
+    }
+    let key = record_key(batch, label, kind);
+    batch.put(key, Some(cbor::encode_about(&all, all.len().saturating_mul(PLACE_BYTES))))
 }
+
+/// About how long a version is beside its content, in bytes.
+const VERSION_BYTES_BESIDE: usize = 256;
+/// About how long a place is, in bytes.
+const PLACE_BYTES: usize = 128;
 
 /// Erases the versions of one kind for which `is_meant` stands: what they say cannot be read any more, that they were
 /// there can. Returns which were erased.

@@ -219,5 +219,5 @@ fn told(version: &Version) -> Kept {
 /// Adds a version of a kind that may be written.
 fn write(permit: &WritePermit, label: Label, version: &Version, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     assert_eq!(permit.kind(), version.kind, "a permit is for one kind");
-    file::add(batch, label, version)
+    file::add(batch, label, version.kind, &[version])
 }

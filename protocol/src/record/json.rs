@@ -10,7 +10,6 @@ use crate::date::{Date, Month};
 use crate::record::check::{MASKED, join};
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
-use crate::record::strict_json;
 use crate::record::value::{Fields, Value};
 
 /// How deep a record may be nested; a list and its items count once.
@@ -20,9 +19,7 @@ pub const NESTING_MAX: usize = 6;
 pub const UNKNOWN_FIELDS: &str = "*";
 
 /// Reads the fields of a form; types are right afterwards, values unchecked.
-pub(super) fn read(form: &Form, text: &str) -> Result<Fields, FieldFault> {
-    let json =
-        strict_json::parse(text).map_err(|_told| FieldFault::at("", "json", "JSON, in which no name stands twice"))?;
+pub(super) fn read(form: &Form, json: Json) -> Result<Fields, FieldFault> {
     let Json::Object(object) = json else { return Err(FieldFault::at("", "json", "a JSON object")) };
     if object.contains_key(MASKED) {
         return Err(FieldFault::at(MASKED, "hidden", "a record that is shown in full"));

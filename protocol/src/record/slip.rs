@@ -46,7 +46,7 @@ impl Slip {
         if content.get("insured_number").is_some_and(|number| number.as_str() != Some(person.insured().expose())) {
             return Err("content.insured_number: another person's".to_owned());
         }
-        let record = Record::from_json(kind, &content.to_string()).map_err(|fault| {
+        let record = Record::from_value(kind, content.clone()).map_err(|fault| {
             format!("{}.{}: {} (expected {})", kind.as_str(), fault.path, fault.rule, fault.expected)
         })?;
         let valid_from = field(item, "valid_from", Date::parse)?;

@@ -22,7 +22,7 @@ use simulations::population;
 
 use crate::files;
 use crate::line::{Line, wait_until};
-use crate::network::{self, Founded};
+use crate::network::{self, Founded, Founding};
 use crate::plan::{self, Plan, PlannedHolder, PlannedMember, Ports};
 
 /// The municipality under load.
@@ -61,17 +61,38 @@ impl Target {
     /// # Errors
     /// A text for the operator.
     pub fn set_up(persons: u64, talk: &dyn Fn(&str)) -> Result<Self, String> {
+        let mut target = Self::empty()?;
+        talk(&format!("架空の {persons} 人を取り込みます"));
+        target.feed(persons, today(), talk)?;
+        talk("ノードを再起動します");
+        target.restart()?;
+        Ok(target)
+    }
+
+    /// Founds such a network and starts the municipality, which knows nobody yet.
+    ///
+    /// # Errors
+    /// A text for the operator.
+    pub fn empty() -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("tsunagi-bench-{}", std::process::id()));
         let now = node::clock::Clock::start().now().wall;
         let founded = network::found(&plan()?, &folder, now, &mut OsDice).map_err(|trouble| trouble.to_string())?;
         let city = city()?;
-        let (child, line, _ready) = start(&founded, &city)?;
-        let mut target = Self { folder, founded, city, child, line, persons: Vec::new(), ready: Duration::ZERO };
-        talk(&format!("架空の {persons} 人を取り込みます"));
-        target.feed(persons, Date::from_timestamp_japan(now), talk)?;
-        talk("ノードを再起動します");
-        target.restart()?;
-        Ok(target)
+        let (child, line, ready) = start(&founded, &city)?;
+        Ok(Self { folder, founded, city, child, line, persons: Vec::new(), ready })
+    }
+
+    /// The line to it.
+    pub const fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// The municipality's node as it was founded.
+    ///
+    /// # Errors
+    /// A text if there is none.
+    pub fn node(&self) -> Result<&Founding, String> {
+        self.founded.nodes.iter().find(|node| node.party == self.city).ok_or_else(|| "no such node".to_owned())
     }
 
     /// The configuration of the office that asks.
@@ -175,10 +196,22 @@ impl Target {
         Ok(())
     }
 
-    fn restart(&mut self) -> Result<(), String> {
+    /// Ends it in good order.
+    ///
+    /// # Errors
+    /// A text if it does not end.
+    pub fn stop(&mut self) -> Result<(), String> {
         let stopped = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         stopped.map_err(|error| error.to_string())?;
-        self.child.wait().map_err(|error| error.to_string())?;
+        self.child.wait().map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Ends it in good order and starts it again.
+    ///
+    /// # Errors
+    /// A text if it does not end, or is not ready in time.
+    pub fn restart(&mut self) -> Result<(), String> {
+        self.stop()?;
         let (child, line, ready) = start(&self.founded, &self.city)?;
         (self.child, self.line, self.ready) = (child, line, ready);
         Ok(())
@@ -257,6 +290,11 @@ pub(super) fn invented(wanted: u64, today: Date) -> Result<impl Iterator<Item = 
     };
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     Ok(population::persons(&population).filter(is_asked_about).take(wanted))
+}
+
+/// Today in Japan.
+pub(super) fn today() -> Date {
+    Date::from_timestamp_japan(node::clock::Clock::start().now().wall)
 }
 
 /// The municipality that is asked.

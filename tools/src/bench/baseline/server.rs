@@ -25,6 +25,7 @@ use protocol::digest::Digest;
 use protocol::duty::Desk;
 use protocol::fact::Nature;
 use protocol::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass};
+use protocol::feed::Feed;
 use protocol::id::handle::Handle;
 use protocol::id::insured::InsuredNumber;
 use protocol::id::insurer::InsurerNumber;
@@ -108,7 +109,8 @@ fn fill(folder: &Path, persons: u64, today: Date) -> Result<Municipality, String
         let mut dice = OsDice;
         let mut batch = Batch::new(clock.now(), SEAT, &store, &mut staged, &mut dice).map_err(|error| text(&error))?;
         let bytes = lines.join("\n").into_bytes();
-        import::import(&desk, &label, &[insurer], &bytes, &mut batch).map_err(|error| text(&error))??;
+        let feed = Feed { bytes, author: desk.party.clone(), insurers: vec![insurer] };
+        import::import(&desk, &label, feed.read(clock.now().wall), &mut batch).map_err(|error| text(&error))??;
         store.commit(staged).map_err(|error| text(&error))?;
     }
     Ok(Municipality { inner: Mutex::new(Inner { store, judge }), insurer, office, label, clock })
