@@ -134,7 +134,7 @@ pub(super) fn withhold(event: Event, out: &mut Outbox) -> Option<Event> {
             return Some(Event::Busy(exchange, Span::from_ms(BUSY_MS)));
         }
         Event::Import(id, _) | Event::Fed(id, _) | Event::Issued(id, _) => {
-            out.act(Action::Imported(id, Err(UNSETTLED.to_owned())))
+            out.act(Action::Imported(id, Err(UNSETTLED.to_owned())));
         }
         other => return Some(other),
     }

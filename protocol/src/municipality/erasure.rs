@@ -4,7 +4,6 @@
 
 use crate::access_log::{self, Decision};
 use crate::batch::Batch;
-use crate::cbor;
 use crate::code::act::Act;
 use crate::code::field_group::FieldGroups;
 use crate::code::job::Job;
@@ -115,10 +114,9 @@ pub fn retain(desk: &Desk, cursor: Option<Key>, batch: &mut Batch<'_>) -> Result
     let next = rows.get(ROWS_PER_STEP.saturating_sub(1)).map(|(key, _places)| key.after());
     let mut erased = 0_usize;
     let mut kinds = Vec::new();
-    for (key, bytes) in rows {
-        let broken = || StoreError::Unreadable("records");
-        let places: Vec<Place> = cbor::decode_own(&bytes).map_err(|_error| broken())?;
-        let (label, kind) = file::whose(&key).ok_or_else(broken)?;
+    for (key, _sealed) in rows {
+        let (label, kind) = file::whose(&key).ok_or(StoreError::Unreadable("records"))?;
+        let places = file::places(batch, label, kind)?;
         let is_over = |head: &Head| is_over(&places, head, retention::years(kind), today);
         let gone = file::erase_versions(batch, label, kind, is_over)?;
         if !gone.is_empty() && !kinds.contains(&kind) {

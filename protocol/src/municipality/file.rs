@@ -1,6 +1,6 @@
 //! The file of a person (台帳) in a municipality's store: ties, consents, protection, and where the versions
-//! of each record stand. Personal values are sealed under the person's key. Records are read with a
-//! permit and in no other way.
+//! of each record stand. Personal values are sealed under the person's key, and where they stand under a key of its own.
+//! Records are read with a permit and in no other way.
 
 use minicbor::{Decode, Encode};
 
@@ -51,7 +51,7 @@ pub struct Place {
     /// Its entry among the records.
     #[n(1)]
     pub position: Position,
-    /// The salt it is sealed under, kept nowhere else; none once the version is erased.
+    /// The salt it is sealed under, which is nowhere else; none once the version is erased.
     #[n(2)]
     pub salt: Option<minicbor::bytes::ByteArray<SALT_BYTES>>,
 }
@@ -213,8 +213,7 @@ pub fn add(batch: &mut Batch<'_>, label: Label, kind: RecordKind, versions: &[&V
         let position = batch.append(Roll::Records, sealed)?;
         all.push(Place { head: version.head(), position, salt: Some(salt.into()) });
     }
-    let key = record_key(batch, label, kind);
-    batch.put(key, Some(cbor::encode_about(&all, all.len().saturating_mul(PLACE_BYTES))))
+    keep_places(batch, label, kind, &all)
 }
 
 /// About how long a version is beside its content, in bytes.
@@ -224,6 +223,9 @@ const PLACE_BYTES: usize = 128;
 
 /// Erases the versions of one kind for which `is_meant` stands: what they say cannot be read any more, that they were
 /// there can. Returns which were erased.
+///
+/// Their salts go, and so that no older row gives one back, the key of the person's places goes with them: what stays of
+/// those rows in journal, books, index and copies of them opens no more.
 ///
 /// # Errors
 /// [`StoreError`] if the store refuses it.
@@ -238,9 +240,16 @@ pub fn erase_versions(
     for place in all.iter_mut().filter(|place| is_meant(&place.head)) {
         erased.extend(place.salt.take().map(|_salt| place.head));
     }
-    if !erased.is_empty() {
-        let key = record_key(batch, label, kind);
-        batch.put(key, Some(cbor::encode(&all)))?;
+    if erased.is_empty() {
+        return Ok(erased);
+    }
+    let mut kept = vec![(kind, all)];
+    for other in RecordKind::ALL.into_iter().filter(|other| *other != kind) {
+        kept.push((other, places(batch, label, other)?));
+    }
+    batch.forget(shelf(label));
+    for (kind, places) in kept.iter().filter(|(_kind, places)| !places.is_empty()) {
+        keep_places(batch, label, *kind, places)?;
     }
     Ok(erased)
 }
@@ -265,6 +274,7 @@ pub fn erase(batch: &mut Batch<'_>, label: Label, file: &File) -> Result<u64, St
         lose_by_medical(batch, medical)?;
     }
     batch.put(batch.key(table::PERSON, label.as_bytes()), None)?;
+    batch.forget(shelf(label));
     access_log::erase(batch, label)?;
     Ok(versions)
 }
@@ -274,10 +284,28 @@ pub fn erase(batch: &mut Batch<'_>, label: Label, file: &File) -> Result<u64, St
 /// # Errors
 /// [`StoreError`] if the store cannot be read.
 pub fn places(batch: &Batch<'_>, label: Label, kind: RecordKind) -> Result<Vec<Place>, StoreError> {
-    match batch.get(&record_key(batch, label, kind))? {
-        Some(bytes) => cbor::decode_own(&bytes).map_err(|_error| StoreError::Unreadable("records")),
-        None => Ok(Vec::new()),
-    }
+    let Some(sealed) = batch.get(&record_key(batch, label, kind))? else { return Ok(Vec::new()) };
+    let broken = || StoreError::Unreadable("records");
+    let key = batch.known_person_key(shelf(label))?.ok_or_else(broken)?;
+    let bytes = primitives::open_stored(&key, b"places", &sealed).map_err(|_broken| broken())?;
+    cbor::decode_own(&bytes).map_err(|_error| broken())
+}
+
+/// Keeps where they stand, making the key if there is none.
+fn keep_places(batch: &mut Batch<'_>, label: Label, kind: RecordKind, places: &Vec<Place>) -> Result<(), StoreError> {
+    let key = batch.person_key(shelf(label))?;
+    let bytes = cbor::encode_about(places, places.len().saturating_mul(PLACE_BYTES));
+    let sealed = primitives::seal_stored(&key, b"places", &bytes, batch.dice());
+    let row = record_key(batch, label, kind);
+    batch.put(row, Some(sealed))
+}
+
+/// Under which label the vault has the key of a person's places: another than the person's own, so that it can be
+/// destroyed without what stands there.
+fn shelf(label: Label) -> Label {
+    let name = Digest::of_parts(&[b"tsunagi places", label.as_bytes()]);
+    let (first, _rest) = name.as_bytes().split_first_chunk().unwrap_or_else(|| unreachable!("a digest is longer"));
+    Label::from_bytes(*first)
 }
 
 const UNREADABLE: StoreError = StoreError::Unreadable("persons");

@@ -132,9 +132,33 @@ fn word(what: &FieldType, held: &str, path: &str) -> Result<(), FieldFault> {
 fn text(held: &str, characters_max: usize, path: &str) -> Result<(), FieldFault> {
     let short = !held.is_empty() && held.chars().take(characters_max.saturating_add(1)).count() <= characters_max;
     ensure(short, path, "characters", || format!("1 to {characters_max} characters"))?;
-    let plain = held.chars().all(|letter| letter == '\n' || !letter.is_control());
-    ensure(plain, path, "characters", || "no control characters save line ends".to_owned())?;
+    ensure(!has_control(held), path, "characters", || "no control characters save tabs and line ends".to_owned())?;
+    ensure(held.chars().any(is_seen), path, "characters", || "at least one character that can be seen".to_owned())?;
     no_individual_number(held, path)
+}
+
+/// Whether there is a control character other than a tab or a line end, of either way to write it.
+fn has_control(text: &str) -> bool {
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_line_end = letter == '\n' || (letter == '\r' && letters.peek() == Some(&'\n'));
+        if letter.is_control() && !is_line_end && letter != '\t' {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a reader sees anything of it: a name of blanks would be nobody's.
+const fn is_seen(letter: char) -> bool {
+    // Fillers of Hangul, soft hyphen, and what joins, steers, selects or tags.
+    let is_hidden = matches!(
+        letter,
+        '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    !(is_hidden || letter.is_whitespace())
 }
 
 fn no_individual_number(text: &str, path: &str) -> Result<(), FieldFault> {
@@ -152,4 +176,25 @@ fn range(held: i64, min: i64, max: i64, path: &str, expected: impl FnOnce() -> S
 
 fn ensure(right: bool, path: &str, rule: &'static str, expected: impl FnOnce() -> String) -> Result<(), FieldFault> {
     if right { Ok(()) } else { Err(FieldFault { path: path.to_owned(), rule, expected: expected() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_keeps_what_people_write_and_shows_something() {
+        // Half-width kana, a variant by selector, a letter of a private area, lines of either way, a tab.
+        for good in ["ﾔﾏﾀﾞ", "辻\u{e0100}", "\u{e001}田", "一行\r\n二行\n三行", "表\t列", " 山田 "]
+        {
+            assert_eq!(text(good, 100, "name"), Ok(()), "{good:?}");
+        }
+        for bad in ["", " ", "\u{3000}\t\n", "\u{200b}\u{feff}", "\u{fe0f}", "\u{3164}", "\u{e0100}"] {
+            let fault = text(bad, 100, "name").unwrap_err();
+            assert_eq!((fault.path.as_str(), fault.rule), ("name", "characters"), "{bad:?}");
+        }
+        for bad in ["山\r田", "山田\r", "山\u{0}田", "山\u{1b}[31m田", "山\u{85}田"] {
+            assert!(text(bad, 100, "name").is_err(), "{bad:?}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub struct Field {
 /// What a field may hold.
 #[derive(Debug)]
 pub enum FieldType {
-    /// Free text of at least one character, without control characters save line ends.
+    /// Free text of which something can be seen, without control characters save tabs and line ends.
     Text {
         /// The most Unicode scalar values.
         characters_max: usize,

@@ -11,9 +11,12 @@ use protocol::fact::Nature;
 use protocol::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass};
 use protocol::id::party::PartyKind;
 use protocol::policy::judge::Judge;
+use protocol::record::canonical::RECORD_BYTES_MAX;
+use protocol::record::check::UNKNOWN_NAME_BYTES_MAX;
 use protocol::record::code_set::CodeSet;
 use protocol::record::form::{Field, FieldType, Form};
 use protocol::record::forms::form;
+use protocol::record::json::NESTING_MAX;
 
 /// Who asks, in the eyes of the table, and what is known of them.
 struct Asker {
@@ -27,6 +30,20 @@ background:#fff}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}th
 1.5rem}.depth2{padding-left:3rem}.depth3{padding-left:4.5rem}.depth4{padding-left:6rem}summary{cursor:pointer}@media \
 print{details{display:block}nav{display:none}}";
 
+/// What holds for records of every kind.
+fn bounds() -> String {
+    let bytes = RECORD_BYTES_MAX;
+    format!(
+        "<p>どの種類でも: 一件は JSON でも保管の形でも {bytes} バイトまで、入れ子は {NESTING_MAX} 段まで、同じ名前の項目は一度だけ。様式にない項目は\
+         (名前は {UNKNOWN_NAME_BYTES_MAX} バイトまで)調べずにそのまま保管し、すべての項目群を見られる人にだけ渡します。氏名などの文字は\
+         正規化しません(異体字セレクター、私用領域の文字もそのまま)。文字の項目には、目に見える文字が一つ以上要り、制御文字は改行とタブだけです。\
+         十二桁の個人番号と読めるものがあれば、記録全体を受け付けません。 / Of every kind: at most {bytes} bytes, {NESTING_MAX} levels, no \
+         name twice. Fields that no form has are kept and handed on as they come, to whoever may see all groups. Text is never \
+         normalised; something of it must be visible, and its only control characters are tabs and line ends. A record with what \
+         reads as an individual number is refused.</p>\n"
+    )
+}
+
 /// The whole page.
 pub fn page() -> String {
     let items: String = RecordKind::ALL
@@ -34,11 +51,12 @@ pub fn page() -> String {
         .map(|kind| format!("<li><a href=\"#{}\">{}</a> <code>{kind}</code></li>\n", kind.as_str(), kind.japanese()))
         .collect();
     let kinds: String = RecordKind::ALL.iter().map(|kind| section(form(*kind))).collect();
+    let bounds = bounds();
     format!(
         "<!doctype html>\n<html lang=\"ja\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width\">\n<title>繋 — 記録の一覧</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>繋 — \
          記録の一覧</h1>\n<p>この頁は <code>tsunagi record publish</code> が様式と方針そのものから作ります。 / Made from the forms and \
-         the policy themselves by <code>tsunagi record publish</code>.</p>\n<nav><ul>\n{items}</ul></nav>\n{kinds}</body>\n\
+         the policy themselves by <code>tsunagi record publish</code>.</p>\n{bounds}<nav><ul>\n{items}</ul></nav>\n{kinds}</body>\n\
          </html>\n"
     )
 }
