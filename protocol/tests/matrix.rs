@@ -105,6 +105,7 @@ fn ordinarily(f: &Facts) -> bool {
             }
             RecordKind::BurdenRatioCard | RecordKind::BurdenLimitCertificate => tied_office(f),
             RecordKind::CertificationResult | RecordKind::CertificationSurvey => manager,
+            RecordKind::CareConference | RecordKind::SupportCourse => manager,
             RecordKind::CertificationProgress => manager || ordered_hospital(f, &all),
             RecordKind::DoctorsOpinion => manager || ordered_hospital(f, &healing),
             RecordKind::CarePlan
@@ -369,6 +370,12 @@ fn the_plan_of_support_is_shown_as_the_table_says() {
 }
 
 #[test]
+fn tables_4_and_5_of_the_plan_are_shown_to_whoever_makes_it() {
+    hold_the_edges(RecordKind::CareConference);
+    hold_the_edges(RecordKind::SupportCourse);
+}
+
+#[test]
 fn the_claim_is_shown_to_the_person_and_the_insurer() {
     hold_the_edges(RecordKind::ClaimStatement);
 }
@@ -405,9 +412,11 @@ fn may_write(f: &Facts) -> bool {
         RecordKind::DoctorsOpinion => {
             ordered_hospital(f, &[Job::Doctor]) && matches!(f.purpose, Purpose::MedicalOpinion | Purpose::Certification)
         }
-        RecordKind::CarePlan | RecordKind::ServiceUsePlan | RecordKind::PreventionPlan => {
-            planner && f.purpose == Purpose::CarePlanning
-        }
+        RecordKind::CarePlan
+        | RecordKind::ServiceUsePlan
+        | RecordKind::PreventionPlan
+        | RecordKind::CareConference
+        | RecordKind::SupportCourse => planner && f.purpose == Purpose::CarePlanning,
         RecordKind::CertificationApplication => planner && f.purpose == Purpose::Certification,
         RecordKind::BenefitManagement => {
             let at_home = plan_making_office(f) && f.service == ServiceClass::CarePlanning;

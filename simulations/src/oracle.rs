@@ -130,9 +130,11 @@ const ALL: Expected = Expected::Shown { content: true, narrative: true, places: 
 /// Who writes what, in what each of them asks for.
 fn may_write(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) -> bool {
     match kind {
-        RecordKind::CarePlan | RecordKind::ServiceUsePlan | RecordKind::PreventionPlan => {
-            truth.planner.as_ref() == Some(asker) && asking == Asking::CareManager
-        }
+        RecordKind::CarePlan
+        | RecordKind::ServiceUsePlan
+        | RecordKind::PreventionPlan
+        | RecordKind::CareConference
+        | RecordKind::SupportCourse => truth.planner.as_ref() == Some(asker) && asking == Asking::CareManager,
         RecordKind::LifeAssessment => truth.server.as_ref() == Some(asker) && asking == Asking::CareWorker,
         RecordKind::DoctorsOpinion => truth.doctor.as_ref() == Some(asker) && asking == Asking::Doctor,
         // A care manager hands in slips and applications for another purpose than these worlds' care managers have.
@@ -146,7 +148,10 @@ fn may_read(truth: &Truth, asker: &PartyId, asking: Asking, kind: RecordKind) ->
     let serves = truth.server.as_ref() == Some(asker);
     let writes_opinion = truth.doctor.as_ref() == Some(asker);
     match kind {
-        RecordKind::CertificationSurvey | RecordKind::CertificationResult => plans && asking == Asking::CareManager,
+        RecordKind::CertificationSurvey
+        | RecordKind::CertificationResult
+        | RecordKind::CareConference
+        | RecordKind::SupportCourse => plans && asking == Asking::CareManager,
         RecordKind::DoctorsOpinion => {
             plans && asking == Asking::CareManager || writes_opinion && asking == Asking::Doctor
         }

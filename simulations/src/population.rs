@@ -9,6 +9,7 @@ mod assessment;
 mod cards;
 mod certification;
 mod claim;
+mod conference;
 mod course;
 mod dice;
 mod document;

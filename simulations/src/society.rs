@@ -31,7 +31,7 @@ use crate::scenario::Size;
 use crate::seed::{below, pick, stream};
 
 /// The kinds of record that somebody beside the insurer and the person is shown.
-const TOLD_TO_OTHERS: [RecordKind; 13] = [
+const TOLD_TO_OTHERS: [RecordKind; 15] = [
     RecordKind::InsuranceCard,
     RecordKind::BurdenRatioCard,
     RecordKind::CertificationResult,
@@ -45,6 +45,8 @@ const TOLD_TO_OTHERS: [RecordKind; 13] = [
     RecordKind::BenefitManagement,
     RecordKind::BurdenLimitCertificate,
     RecordKind::PreventionPlan,
+    RecordKind::CareConference,
+    RecordKind::SupportCourse,
 ];
 
 /// Who takes part, and what is true of them.

@@ -75,11 +75,17 @@ pub enum RecordKind {
     /// What an office claims for a month (介護給付費明細書).
     #[n(22)]
     ClaimStatement,
+    /// What was said when those who care met (サービス担当者会議の要点, 第4表).
+    #[n(23)]
+    CareConference,
+    /// What the care manager did and heard in a month (支援経過, 第5表).
+    #[n(24)]
+    SupportCourse,
 }
 
 impl RecordKind {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::InsuranceCard,
         Self::BurdenRatioCard,
         Self::CertificationResult,
@@ -103,6 +109,8 @@ impl RecordKind {
         Self::CertificateDocument,
         Self::PreventionPlan,
         Self::ClaimStatement,
+        Self::CareConference,
+        Self::SupportCourse,
     ];
 
     /// Its word on the wire and in files.
@@ -131,6 +139,8 @@ impl RecordKind {
             Self::CertificateDocument => "certificate-document",
             Self::PreventionPlan => "prevention-plan",
             Self::ClaimStatement => "claim-statement",
+            Self::CareConference => "care-conference",
+            Self::SupportCourse => "support-course",
         }
     }
 
@@ -165,6 +175,8 @@ impl RecordKind {
             Self::CertificateDocument => "診断書等",
             Self::PreventionPlan => "介護予防サービス・支援計画",
             Self::ClaimStatement => "介護給付費明細書",
+            Self::CareConference => "サービス担当者会議の要点",
+            Self::SupportCourse => "支援経過",
         }
     }
 }
@@ -194,7 +206,7 @@ mod tests {
             RecordKind::ALL.map(RecordKind::japanese).into_iter().collect::<BTreeSet<_>>().len(),
             RecordKind::ALL.len()
         );
-        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&23_u8)), Err(cbor::Malformed));
+        assert_eq!(cbor::decode::<RecordKind>(&cbor::encode(&25_u8)), Err(cbor::Malformed));
     }
 
     proptest! {

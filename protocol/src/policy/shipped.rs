@@ -5,7 +5,7 @@
 pub(super) const SCHEMA: &str = include_str!("../../policy/schema.cedarschema");
 
 /// The policy files with their names.
-pub(super) const SOURCES: [(&str, &str); 21] = [
+pub(super) const SOURCES: [(&str, &str); 23] = [
     ("common", include_str!("../../policy/common.cedar")),
     ("insurance_card", include_str!("../../policy/insurance_card.cedar")),
     ("burden_ratio_card", include_str!("../../policy/burden_ratio_card.cedar")),
@@ -27,4 +27,6 @@ pub(super) const SOURCES: [(&str, &str); 21] = [
     ("medical_subsidy", include_str!("../../policy/medical_subsidy.cedar")),
     ("prevention_plan", include_str!("../../policy/prevention_plan.cedar")),
     ("claim_statement", include_str!("../../policy/claim_statement.cedar")),
+    ("care_conference", include_str!("../../policy/care_conference.cedar")),
+    ("support_course", include_str!("../../policy/support_course.cedar")),
 ];

@@ -4,6 +4,7 @@
 pub mod benefit_management;
 pub mod burden_limit_certificate;
 pub mod burden_ratio_card;
+pub mod care_conference;
 pub mod care_plan;
 pub mod certification_application;
 pub mod certification_progress;
@@ -18,6 +19,7 @@ pub mod prevention_plan;
 pub mod recipient_entry;
 pub mod service_use_plan;
 pub mod sets;
+pub mod support_course;
 
 use crate::record::form::FieldType;
 

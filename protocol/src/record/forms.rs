@@ -31,6 +31,8 @@ pub const fn form(kind: RecordKind) -> &'static Form {
         RecordKind::CertificateDocument => &neighbour::certificate_document::FORM,
         RecordKind::PreventionPlan => &care::prevention_plan::FORM,
         RecordKind::ClaimStatement => &care::claim_statement::FORM,
+        RecordKind::CareConference => &care::care_conference::FORM,
+        RecordKind::SupportCourse => &care::support_course::FORM,
     }
 }
 

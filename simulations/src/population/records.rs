@@ -4,8 +4,10 @@
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
-use super::{Invented, InventedRecord, assessment, cards, certification, claim, equipment, neighbours, opinion, plan};
-use super::{past, prevention, survey, use_plan};
+use super::{
+    Invented, InventedRecord, assessment, cards, certification, claim, conference, equipment, neighbours, opinion,
+};
+use super::{past, plan, prevention, survey, use_plan};
 use protocol::code::care_level::CareLevel;
 use protocol::code::record_kind::RecordKind;
 use protocol::date::Date;
@@ -59,7 +61,8 @@ pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     written.append(&mut sheaf.written);
     let mut dice = person.setting.dice(person.index, "neighbours");
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
-    for (kind, times, content) in neighbours::all(person) {
+    let conferences = conference::drafts(person, &mut person.setting.dice(person.index, "conference"));
+    for (kind, times, content) in neighbours::all(person).into_iter().chain(conferences) {
         sheaf.add(kind, times, content);
     }
     written.append(&mut sheaf.written);

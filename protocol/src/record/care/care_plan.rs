@@ -1,5 +1,6 @@
 //! The care plan (居宅サービス計画書): its first sheet (第1表, the whole), second (第2表, needs, goals
-//! and services) and third (第3表, the week).
+//! and services) and third (第3表, the week); of one who
+//! lives in a facility (施設サービス計画書) the same, with the day (第4表, 日課計画表).
 
 use crate::code::field_group::FieldGroup::{Card, Content, Narrative, Place};
 use crate::code::record_kind::RecordKind;
@@ -45,6 +46,12 @@ static WEEKDAY: CodeSet = CodeSet {
     values: &[("1", "月"), ("2", "火"), ("3", "水"), ("4", "木"), ("5", "金"), ("6", "土"), ("7", "日")],
 };
 
+/// The columns of the day in a facility (M).
+static PART_OF_DAY: CodeSet = CodeSet {
+    name: "part_of_day",
+    values: &[("1", "共通サービス"), ("2", "個別サービス"), ("3", "主な日常生活上の活動")],
+};
+
 /// The number of a need, a goal or a service on the sheet.
 const POSITION: FieldType = Integer { min: 1, max: 99 };
 
@@ -73,6 +80,8 @@ static FIELDS: &[Field] = &[
     // 第3表
     optional("week", "週間サービス計画", List { of: WEEK_ENTRY, items_max: 100 }, Content),
     optional("daily_life", "主な日常生活上の活動", List { of: ACTIVITY, items_max: 50 }, Content),
+    // 施設サービス計画書 第4表(日課計画表, M)
+    optional("daily_schedule", "日課計画", List { of: SCHEDULED, items_max: 100 }, Content),
     optional("other_services", "週単位以外のサービス", NARRATIVE, Narrative),
 ];
 
@@ -110,6 +119,14 @@ static WEEK_ENTRY: &[Field] = &[
     required("weekdays", "曜日", Codes(&WEEKDAY), Content),
     required("start", "開始時刻", TimeOfDay, Content),
     required("end", "終了時刻", TimeOfDay, Content),
+];
+
+static SCHEDULED: &[Field] = &[
+    required("part", "区分", Code(&PART_OF_DAY), Content),
+    required("content", "内容", LINES, Narrative),
+    required("start", "開始時刻", TimeOfDay, Content),
+    required("end", "終了時刻", TimeOfDay, Content),
+    optional("by", "担当者", LINES, Place),
 ];
 
 static ACTIVITY: &[Field] = &[
