@@ -3,6 +3,7 @@
 //! The relationship is the first fact read; without one neither the person nor a record is touched, so
 //! that unknown, unrelated and protected persons are one code path. Knows nothing of other insurers.
 
+mod contradiction;
 pub mod erasure;
 pub mod file;
 pub mod import;

@@ -120,8 +120,10 @@ impl Oracle {
         if !may_write(truth, asker, asking, kind) {
             return Expected::Refused;
         }
+        // Everybody here is certified to need care, so a plan for one who needs support contradicts what was decided.
+        let contradicts = kind == RecordKind::PreventionPlan;
         let is_own = amends.is_none_or(|author| author == asker);
-        if is_own { Expected::Kept } else { Expected::NotKept }
+        if is_own && !contradicts { Expected::Kept } else { Expected::NotKept }
     }
 }
 

@@ -20,6 +20,7 @@ use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
 use protocol::message::{Flaw, Kept, Outcome, Staff, Versions};
 use protocol::primitives::{Real, Suite};
+use protocol::record::Record;
 use protocol::record::disclosure::{Content, Shown};
 use protocol::record::slip::Slip;
 use protocol::record::version::{RecordId, Status};
@@ -189,6 +190,31 @@ fn versions_follow_one_another_and_each_error_names_its_rule() {
     assert_eq!(flaw(one(vec![other])), said("number", "taken"));
     assert_eq!(kept(one(vec![plan("b", 3, Status::Cancelled)])).len(), 1);
     assert_eq!(flaw(one(vec![plan("b", 4, Status::Amended)])), said("status", "sequence"), "it is over");
+}
+
+#[test]
+fn a_plan_names_the_level_that_was_certified_for_its_time() {
+    let mut world = world(9);
+    let mut content: serde_json::Value = record(RecordKind::CarePlan, "b")["content"].clone();
+    content["care_level"] = "23".into();
+    let other = Record::from_json(RecordKind::CarePlan, &content.to_string()).unwrap().encode();
+    let heavier = |id: &str, status| Slip { content: other.clone(), ..plan(id, 1, status) };
+    let mut one = |who: &str, ask: Ask| submit(&mut world, who, ask);
+    let told = one(PLANNER, submission(vec![plan("b", 1, Status::Final), heavier("c", Status::Final)]));
+    assert_eq!(flaw(told), (1, "care_level".to_owned(), "level_of_certification".to_owned()));
+    assert_eq!(kept(one(PLANNER, submission(vec![heavier("c", Status::Draft)]))).len(), 1, "a draft says nothing yet");
+    // Before the first certification nothing is decided that it could contradict.
+    let (from, to) = (Date::parse("2024-06-01").unwrap(), Date::parse("2024-12-31"));
+    let before = Slip { valid_from: from, valid_to: to, ..heavier("d", Status::Final) };
+    assert_eq!(kept(one(PLANNER, submission(vec![before.clone()]))).len(), 1);
+    let into = Slip { valid_to: Date::parse("2025-02-28"), ..before };
+    assert_eq!(
+        flaw(one(PLANNER, submission(vec![Slip { number: 2, status: Status::Amended, ..into.clone() }]))).2,
+        "level_of_certification"
+    );
+    let gone = Slip { number: 2, status: Status::Cancelled, ..into };
+    assert_eq!(kept(one(PLANNER, submission(vec![gone]))).len(), 1, "what was wrong can be taken back");
+    assert_eq!(kept(one(CITY, officer(submission(vec![heavier("e", Status::Final)])))).len(), 1);
 }
 
 #[test]

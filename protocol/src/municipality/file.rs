@@ -192,6 +192,19 @@ pub fn versions_of(
     places.iter().filter(|place| place.head.id == id).map(|place| open(&key, place, batch)).collect()
 }
 
+/// The versions of one kind in force at `as_of`, but those that are erased.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or a version does not open.
+pub fn in_force(batch: &Batch<'_>, label: Label, kind: RecordKind, as_of: AsOf) -> Result<Vec<Version>, StoreError> {
+    let Some(key) = batch.known_person_key(label)? else { return Ok(Vec::new()) };
+    let places = places(batch, label, kind)?;
+    let heads: Vec<_> = places.iter().map(|place| place.head).collect();
+    let chosen = timeline::in_force(&heads, as_of);
+    let chosen = places.iter().filter(|place| chosen.contains(&place.head));
+    chosen.filter_map(|place| open(&key, place, batch).transpose()).collect()
+}
+
 /// The version that stands there, unless it is erased.
 fn open(key: &Secret, place: &Place, batch: &Batch<'_>) -> Result<Option<Version>, StoreError> {
     let Some(salt) = &place.salt else { return Ok(None) };

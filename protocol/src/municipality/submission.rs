@@ -13,6 +13,7 @@ use crate::id::party::PartyId;
 use crate::machine::{Action, Count, Examined, Outbox};
 use crate::message::{Flaw, Kept, Outcome, Submission};
 use crate::municipality::Municipality;
+use crate::municipality::contradiction;
 use crate::municipality::file::{self, File};
 use crate::municipality::import::VERSIONS_MAX;
 use crate::policy::ruling::Denial;
@@ -67,6 +68,12 @@ impl Municipality {
                 Ok(Some(known)) => kept.push(told(&known)),
                 Ok(None) => {
                     let version = one.clone().record(moment.at);
+                    if !is_insurer && contradiction::is_of_another_level(&version, label, moment.at, batch)? {
+                        let (path, rule) = ("care_level".to_owned(), "level_of_certification".to_owned());
+                        let expected =
+                            "the level that was certified for that time (認定結果の要介護状態区分)".to_owned();
+                        flaws.push(Flaw { paper: place, path, rule, expected });
+                    }
                     kept.push(told(&version));
                     fresh.push(version);
                 }

@@ -1,0 +1,54 @@
+//! Whether what an office submits contradicts (矛盾) what the insurer decided: the level that a plan, a slip or an assessment
+//! names must be one that was certified for its time. What is not decided yet contradicts nothing, and the insurer itself
+//! may say what it finds right. Changes nothing.
+
+use crate::batch::Batch;
+use crate::code::record_kind::RecordKind;
+use crate::municipality::file;
+use crate::record::timeline::AsOf;
+use crate::record::version::{Status, Version};
+use crate::store::StoreError;
+use crate::time::Timestamp;
+use crate::vault::Label;
+
+/// Whether the level in `version` is none of those certified for its first or its last day, as far as is known at `now`.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read or what it holds does not open.
+pub(super) fn is_of_another_level(
+    version: &Version,
+    label: Label,
+    now: Timestamp,
+    batch: &Batch<'_>,
+) -> Result<bool, StoreError> {
+    // What is being written says nothing yet, and what is cancelled says nothing any more.
+    let says = matches!(version.status, Status::Final | Status::Amended) && names_the_certified_level(version);
+    let Some(told) = level(version).filter(|_level| says) else { return Ok(false) };
+    let mut certified = Vec::new();
+    for valid_on in [version.valid_from, version.valid_to.unwrap_or(version.valid_from)] {
+        let as_of = AsOf { valid_on, recorded_by: now };
+        let results = file::in_force(batch, label, RecordKind::CertificationResult, as_of)?;
+        certified.extend(results.iter().filter_map(level));
+    }
+    Ok(!certified.is_empty() && !certified.contains(&told))
+}
+
+/// A plan made while an application waits (暫定) names the level that is expected.
+fn names_the_certified_level(version: &Version) -> bool {
+    match version.kind {
+        RecordKind::CarePlan => text(version, "certification_state").is_some_and(|state| state == "1"),
+        RecordKind::PreventionPlan
+        | RecordKind::ServiceUsePlan
+        | RecordKind::BenefitManagement
+        | RecordKind::LifeAssessment => true,
+        _ => false,
+    }
+}
+
+fn level(version: &Version) -> Option<String> {
+    text(version, "care_level")
+}
+
+fn text(version: &Version, name: &str) -> Option<String> {
+    version.record().ok()?.fields().text(name).map(str::to_owned)
+}
