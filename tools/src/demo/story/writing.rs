@@ -91,7 +91,10 @@ pub(super) fn plan_is_written(stage: &mut Stage) -> Result<Step, String> {
     let planner = stage.line(PLANNER)?.clone();
     let reading = question(&client, "care-manager", "care-planning", &["care-plan"]);
     let shown = planner.ask(&reading)?;
-    let content = shown.pointer("/records/0/versions/0").map(content).ok_or("no plan is in force")?;
+    let mut content = shown.pointer("/records/0/versions/0").map(content).ok_or("no plan is in force")?;
+    // The plan in force may be of the level before: what is handed in names the one that is certified today.
+    let certified = certified(&planner, &client, ("care-manager", "care-planning"), today, None)?;
+    set(&mut content, "care_level", json!(certified.as_ref().map(level)));
     let id = fresh_id();
     let submit = |line: &Line, job: &str, number: u64, status: &str| {
         let mut ask = question(&client, job, "care-planning", &[]);
