@@ -115,7 +115,12 @@ impl Oracle {
         let Some(truth) = self.truths.get(person) else { return Expected::Refused };
         if asker.kind() == PartyKind::Insurer {
             let is_own = asker.number() == person.insurer().to_string();
-            return if is_own && asking == Asking::Officer { Expected::Kept } else { Expected::Refused };
+            if !(is_own && asking == Asking::Officer) {
+                return Expected::Refused;
+            }
+            // Everybody here is certified and pays a share without end: a second one overlaps.
+            let overlaps = matches!(kind, RecordKind::CertificationResult | RecordKind::BurdenRatioCard);
+            return if overlaps { Expected::NotKept } else { Expected::Kept };
         }
         if !may_write(truth, asker, asking, kind) {
             return Expected::Refused;

@@ -218,6 +218,29 @@ fn a_plan_names_the_level_that_was_certified_for_its_time() {
 }
 
 #[test]
+fn one_certification_holds_on_a_day() {
+    let mut world = world(10);
+    let mut one = |slips: Vec<Slip>| submit(&mut world, CITY, officer(submission(slips)));
+    let result = |id: &str, number, from: &str, to: Option<&str>| Slip {
+        valid_from: Date::parse(from).unwrap(),
+        valid_to: to.map(|to| Date::parse(to).unwrap()),
+        ..slip(RecordKind::CertificationResult, id, number, Status::Final)
+    };
+    let overlap = (0, "valid_from".to_owned(), "overlap".to_owned());
+    // The insurer imported one that holds since 2025-01-01 without an end.
+    assert_eq!(flaw(one(vec![result("b", 1, "2026-04-01", None)])), overlap);
+    assert_eq!(flaw(one(vec![result("b", 1, "2024-04-01", Some("2025-01-01"))])), overlap, "on one day");
+    assert_eq!(kept(one(vec![result("b", 1, "2024-04-01", Some("2024-12-31"))])).len(), 1);
+    let replaces = Slip { supersedes: RecordId::parse(&"a".repeat(32)), ..result("c", 1, "2026-04-01", None) };
+    assert_eq!(kept(one(vec![replaces])).len(), 1, "it takes the other's place");
+    let ended = Slip { status: Status::Amended, ..result("c", 2, "2026-04-01", Some("2026-09-30")) };
+    let next = result("d", 1, "2026-10-01", None);
+    let (_paper, path, rule) = flaw(one(vec![next.clone(), ended.clone()]));
+    assert_eq!((path.as_str(), rule.as_str()), ("valid_from", "overlap"), "in that order both hold for a moment");
+    assert_eq!(kept(one(vec![ended, next])).len(), 2);
+}
+
+#[test]
 fn of_several_versions_all_are_kept_or_none() {
     let mut world = world(6);
     let mixed = vec![plan("b", 1, Status::Final), plan("c", 7, Status::Final)];

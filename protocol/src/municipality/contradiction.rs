@@ -1,12 +1,12 @@
-//! Whether what an office submits contradicts (矛盾) what the insurer decided: the level that a plan, a slip or an assessment
-//! names must be one that was certified for its time. What is not decided yet contradicts nothing, and the insurer itself
-//! may say what it finds right. Changes nothing.
+//! Whether what is submitted contradicts (矛盾) what is kept. The level that a plan, a slip or an assessment names must be one
+//! that was certified for its time: what is not decided yet contradicts nothing, and the insurer itself may say what it
+//! finds right. Of what the insurer decides, one certification and one share hold on a day. Changes nothing.
 
 use crate::batch::Batch;
 use crate::code::record_kind::RecordKind;
 use crate::municipality::file;
-use crate::record::timeline::AsOf;
-use crate::record::version::{Status, Version};
+use crate::record::timeline::{self, AsOf};
+use crate::record::version::{Head, Status, Version};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::vault::Label;
@@ -31,6 +31,32 @@ pub(super) fn is_of_another_level(
         certified.extend(results.iter().filter_map(level));
     }
     Ok(!certified.is_empty() && !certified.contains(&told))
+}
+
+/// Whether another record of its kind, of which one only holds at a time, holds on a day on which `version` does, once that
+/// is kept behind `fresh`.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub(super) fn overlaps(
+    version: &Version,
+    fresh: &[Version],
+    label: Label,
+    now: Timestamp,
+    batch: &Batch<'_>,
+) -> Result<bool, StoreError> {
+    if !matches!(version.kind, RecordKind::CertificationResult | RecordKind::BurdenRatioCard) {
+        return Ok(false);
+    }
+    let mut heads: Vec<Head> = file::places(batch, label, version.kind)?.iter().map(|place| place.head).collect();
+    heads.extend(fresh.iter().filter(|other| other.kind == version.kind).map(Version::head));
+    heads.push(version.head());
+    // Two periods that meet do so on the first day of one of them.
+    let mut days = heads.iter().map(|head| head.valid_from).filter(|day| *day >= version.valid_from);
+    Ok(days.any(|valid_on| {
+        let held = timeline::in_force(&heads, AsOf { valid_on, recorded_by: now });
+        held.len() > 1 && held.contains(&version.head())
+    }))
 }
 
 /// A plan made while an application waits (暫定) names the level that is expected.

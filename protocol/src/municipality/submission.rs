@@ -74,6 +74,12 @@ impl Municipality {
                             "the level that was certified for that time (認定結果の要介護状態区分)".to_owned();
                         flaws.push(Flaw { paper: place, path, rule, expected });
                     }
+                    if contradiction::overlaps(&version, &fresh, label, moment.at, batch)? {
+                        let (path, rule) = ("valid_from".to_owned(), "overlap".to_owned());
+                        let expected =
+                            "a period in which no other of its kind holds; amend or replace that one".to_owned();
+                        flaws.push(Flaw { paper: place, path, rule, expected });
+                    }
                     kept.push(told(&version));
                     fresh.push(version);
                 }
