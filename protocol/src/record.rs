@@ -54,8 +54,11 @@ impl Record {
     /// The same from JSON that was parsed with [`strict_json::parse`].
     ///
     /// # Errors
-    /// As [`Self::from_json`]; of its length, that of the encoding counts.
+    /// As [`Self::from_json`].
     pub fn from_value(kind: RecordKind, json: serde_json::Value) -> Result<Self, FieldFault> {
+        if json.to_string().len() > RECORD_BYTES_MAX {
+            return Err(FieldFault::at("", "bytes", &format!("at most {RECORD_BYTES_MAX} bytes")));
+        }
         let form = forms::form(kind);
         let fields = json::read(form, json)?;
         check::whole(form, &fields)?;

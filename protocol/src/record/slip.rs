@@ -177,6 +177,15 @@ mod tests {
     }
 
     #[test]
+    fn a_content_is_as_long_as_a_record_may_be_and_no_longer() {
+        // One list is longer in JSON than in the encoding: the bound of both is held.
+        let mut long = slip();
+        long["content"]["zzz"] = json!(vec!["a\"b"; 40_000]);
+        let told = Slip::read(&long, &person()).unwrap_err();
+        assert!(told.contains("bytes"), "{told}");
+    }
+
+    #[test]
     fn a_fault_of_the_content_names_kind_field_and_rule() {
         let mut bad = slip();
         bad["content"]["care_level"] = json!("canary");
