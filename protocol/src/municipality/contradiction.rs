@@ -5,22 +5,40 @@
 use crate::batch::Batch;
 use crate::code::record_kind::RecordKind;
 use crate::municipality::file;
+use crate::municipality::submission::Wrong;
 use crate::record::timeline::{self, AsOf};
 use crate::record::version::{Head, Status, Version};
 use crate::store::StoreError;
 use crate::time::Timestamp;
 use crate::vault::Label;
 
-/// Whether the level in `version` is none of those certified for its first or its last day, as far as is known at `now`.
+/// What in `version`, handed in by the insurer itself or by another, contradicts what is kept as far as is known at `now`,
+/// and what comes before it in `fresh`: field, rule, and what would be right.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or what it holds does not open.
-pub(super) fn is_of_another_level(
-    version: &Version,
+pub(super) fn find(
+    (version, is_insurers): (&Version, bool),
+    fresh: &[Version],
     label: Label,
     now: Timestamp,
     batch: &Batch<'_>,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Wrong>, StoreError> {
+    let wrong =
+        |path: &str, rule: &str, expected: &str| Ok(Some((path.to_owned(), rule.to_owned(), expected.to_owned())));
+    if !is_insurers && is_of_another_level(version, label, now, batch)? {
+        let right = "the level that was certified for that time (認定結果の要介護状態区分)";
+        return wrong("care_level", "level_of_certification", right);
+    }
+    if overlaps(version, fresh, label, now, batch)? {
+        let right = "a period in which no other of its kind holds; amend or replace that one";
+        return wrong("valid_from", "overlap", right);
+    }
+    Ok(None)
+}
+
+/// Whether the level in `version` is none of those certified for its first or its last day.
+fn is_of_another_level(version: &Version, label: Label, now: Timestamp, batch: &Batch<'_>) -> Result<bool, StoreError> {
     // What is being written says nothing yet, and what is cancelled says nothing any more.
     let says = matches!(version.status, Status::Final | Status::Amended) && names_the_certified_level(version);
     let Some(told) = level(version).filter(|_level| says) else { return Ok(false) };
@@ -35,10 +53,7 @@ pub(super) fn is_of_another_level(
 
 /// Whether another record of its kind, of which one only holds at a time, holds on a day on which `version` does, once that
 /// is kept behind `fresh`.
-///
-/// # Errors
-/// [`StoreError`] if the store cannot be read.
-pub(super) fn overlaps(
+fn overlaps(
     version: &Version,
     fresh: &[Version],
     label: Label,

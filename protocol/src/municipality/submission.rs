@@ -68,16 +68,8 @@ impl Municipality {
                 Ok(Some(known)) => kept.push(told(&known)),
                 Ok(None) => {
                     let version = one.clone().record(moment.at);
-                    if !is_insurer && contradiction::is_of_another_level(&version, label, moment.at, batch)? {
-                        let (path, rule) = ("care_level".to_owned(), "level_of_certification".to_owned());
-                        let expected =
-                            "the level that was certified for that time (認定結果の要介護状態区分)".to_owned();
-                        flaws.push(Flaw { paper: place, path, rule, expected });
-                    }
-                    if contradiction::overlaps(&version, &fresh, label, moment.at, batch)? {
-                        let (path, rule) = ("valid_from".to_owned(), "overlap".to_owned());
-                        let expected =
-                            "a period in which no other of its kind holds; amend or replace that one".to_owned();
+                    let of = (&version, is_insurer);
+                    if let Some((path, rule, expected)) = contradiction::find(of, &fresh, label, moment.at, batch)? {
                         flaws.push(Flaw { paper: place, path, rule, expected });
                     }
                     kept.push(told(&version));
@@ -138,7 +130,7 @@ struct Files<'a> {
 }
 
 /// Field, rule, and what would be right.
-type Wrong = (String, String, String);
+pub(super) type Wrong = (String, String, String);
 
 impl Files<'_> {
     /// Whether a version fits behind what is kept and what comes with it: none if it does, and the very version if it
