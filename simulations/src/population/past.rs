@@ -7,8 +7,8 @@ use super::assessment::{self, Before};
 use super::course::{Episode, shifted};
 use super::dice::Dice;
 use super::json::Object;
-use super::records::{State, Times, share_year};
-use super::{cards, claim, use_plan};
+use super::records::{Share, State, Times, cards_of_year, share_year};
+use super::{claim, use_plan};
 use protocol::code::record_kind::RecordKind;
 use protocol::date::{Date, Month};
 
@@ -30,7 +30,7 @@ const SET_RIGHT_AFTER_MONTHS: u32 = 3;
 const ASSESSED_EVERY_MONTHS: u32 = 3;
 
 /// All of them, the oldest month first; none if the plan goes back no further than this month.
-pub(super) fn drafts(person: &Invented, tenths: u64, dice: &mut Dice) -> Vec<Draft> {
+pub(super) fn drafts(person: &Invented, share: Share, dice: &mut Dice) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let months = person.setting.months;
     if months <= 1 {
@@ -45,10 +45,10 @@ pub(super) fn drafts(person: &Invented, tenths: u64, dice: &mut Dice) -> Vec<Dra
         }
         if back > 0 {
             drafts.extend(used(person, month, dice));
-            drafts.extend(month.previous().map_or_else(Vec::new, |month| billed(person, month, tenths, dice)));
+            drafts.extend(month.previous().map_or_else(Vec::new, |month| billed(person, month, share.tenths, dice)));
         }
     }
-    drafts.extend(shared(person, tenths, dice));
+    drafts.extend(shared(person, share));
     drafts
 }
 
@@ -103,31 +103,12 @@ fn billed(person: &Invented, month: Month, tenths: u64, dice: &mut Dice) -> Vec<
     drafts
 }
 
-/// The cards of the share and the limits of the years before the last, which with this one's are there anyway.
-fn shared(person: &Invented, tenths: u64, dice: &mut Dice) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    let Some(first) = person.course.episodes.first() else { return drafts };
+/// The cards of the years before the last: that one's and this one's are there anyway.
+fn shared(person: &Invented, share: Share) -> Vec<Draft> {
     let this = share_year(person.setting.today);
     let oldest = this.saturating_sub(u16::try_from(person.setting.months.div_ceil(12)).unwrap_or(0));
-    let stage = cards::stage(tenths, dice);
-    for year in oldest..this.saturating_sub(1) {
-        let days = (Date::new(year, 8, 1), Date::new(year.saturating_add(1), 7, 31), Date::new(year, 7, 20));
-        let (Some(starts), Some(ends), Some(sent)) = days else { continue };
-        if first.decided > ends {
-            continue;
-        }
-        let times = Times { from: starts.max(first.from), to: Some(ends), recorded: sent.max(first.decided) };
-        let ratio = cards::burden_ratio(times.from, ends, times.recorded, tenths);
-        drafts.push(Draft { kind: RecordKind::BurdenRatioCard, times, content: ratio, correction: None });
-        let limits = stage.and_then(|stage| cards::burden_limit(times.from, ends, times.recorded, stage));
-        drafts.extend(limits.map(|content| Draft {
-            kind: RecordKind::BurdenLimitCertificate,
-            times,
-            content,
-            correction: None,
-        }));
-    }
-    drafts
+    let cards = (oldest..this.saturating_sub(1)).flat_map(|year| cards_of_year(person, year, share));
+    cards.map(|(kind, times, content)| Draft { kind, times, content, correction: None }).collect()
 }
 
 /// The certification that held on a day and was decided by then.

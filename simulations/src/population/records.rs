@@ -4,6 +4,7 @@
 use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
+use super::neighbours::Draft;
 use super::{
     Invented, InventedRecord, assessment, cards, certification, claim, conference, equipment, neighbours, opinion,
 };
@@ -43,14 +44,14 @@ pub(super) struct Times {
 pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     let mut dice = person.setting.dice(person.index, "records");
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
-    let tenths = match person.course.latest() {
-        Some(latest) => certified(person, latest, &mut sheaf),
-        None => uncertified(person, &mut sheaf),
-    };
+    let share = person.course.latest().map(|latest| certified(person, latest, &mut sheaf));
+    if share.is_none() {
+        uncertified(person, &mut sheaf);
+    }
     // Dice of their own: what lies before, and what is beside long-term care, changes nothing of it.
     let Sheaf { mut written, .. } = sheaf;
     let mut dice = person.setting.dice(person.index, "past");
-    let drafts = past::drafts(person, tenths, &mut dice);
+    let drafts = share.map_or_else(Vec::new, |share| past::drafts(person, share, &mut dice));
     let mut sheaf = Sheaf { dice: &mut dice, written: Vec::new() };
     for draft in drafts {
         let id = sheaf.add(draft.kind, draft.times, draft.content);
@@ -69,8 +70,8 @@ pub(super) fn all(person: &Invented) -> Vec<InventedRecord> {
     written
 }
 
-/// What every certification brought, and what goes with the person beside it. Returns the share of cost in tenths.
-fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 {
+/// What every certification brought, and what goes with the person beside it. Returns what the person pays.
+fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> Share {
     for (at, episode) in person.course.episodes.iter().enumerate() {
         let follows = person.course.episodes.get(at + 1).is_some();
         certify(person, episode, follows, sheaf);
@@ -79,10 +80,10 @@ fn certified(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 
         progress(person, pending, true, sheaf);
         apply(person, pending, sheaf);
     }
-    let tenths = share_of_cost(person, latest, sheaf);
+    let share = share_of_cost(person, sheaf);
     balance(person, sheaf);
-    care(person, latest, tenths, sheaf);
-    tenths
+    care(person, latest, share.tenths, sheaf);
+    share
 }
 
 /// The records being written.
@@ -119,7 +120,7 @@ impl Sheaf<'_> {
     }
 }
 
-fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) -> u64 {
+fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) {
     // The card comes at 65; the insurance began in 2000.
     let at_65 = person.identity.birth.plus_months(65 * 12).unwrap_or(person.setting.today);
     let began = Date::new(2000, 4, 1).unwrap_or(Date::MIN);
@@ -130,7 +131,6 @@ fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) -> u64 {
     let times = Times { from: written, to: None, recorded: written };
     let content = cards::uncertified(person, written, checked);
     sheaf.add(RecordKind::InsuranceCard, times, content);
-    1
 }
 
 /// What one certification brings.
@@ -196,6 +196,7 @@ fn progress(person: &Invented, episode: &Episode, in_steps: bool, sheaf: &mut Sh
 /// What the services of the latest certification assessed and do this month.
 fn care(person: &Invented, latest: &Episode, tenths: u64, sheaf: &mut Sheaf<'_>) {
     let state = State::draw(latest.level, sheaf.dice);
+    // Whoever has a past has a row of assessments, this one among them.
     let assessed =
         (person.setting.months == 1).then(|| assessment::latest(person, latest, &state, sheaf.dice)).flatten();
     if let Some((day, content)) = assessed {
@@ -221,28 +222,42 @@ pub(super) fn share_year(day: Date) -> u16 {
     day.year().saturating_sub(u16::from(day.month() < 8))
 }
 
-/// Shares run from 8/1 to 7/31: this year's, and the last if the person was certified then. Returns the share in tenths.
-fn share_of_cost(person: &Invented, latest: &Episode, sheaf: &mut Sheaf<'_>) -> u64 {
-    let today = person.setting.today;
-    let first = person.course.episodes.first().unwrap_or(latest);
+/// What a person pays of the cost, year after year.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
+    pub(super) tenths: u64,
+    /// The stage of one of small income.
+    stage: Option<usize>,
+}
+
+/// The cards of this year, and of the last if the person was certified then.
+fn share_of_cost(person: &Invented, sheaf: &mut Sheaf<'_>) -> Share {
     let tenths = cards::tenths(person, sheaf.dice);
-    let stage = cards::stage(tenths, sheaf.dice);
-    let this_year = share_year(today);
+    let share = Share { tenths, stage: cards::stage(tenths, sheaf.dice) };
+    let this_year = share_year(person.setting.today);
     for year in [this_year.saturating_sub(1), this_year] {
-        let days = (Date::new(year, 8, 1), Date::new(year.saturating_add(1), 7, 31), Date::new(year, 7, 20));
-        let (Some(starts), Some(ends), Some(sent)) = days else { continue };
-        if first.decided > ends {
-            continue;
-        }
-        let times = Times { from: starts.max(first.from), to: Some(ends), recorded: sent.max(first.decided) };
-        let content = cards::burden_ratio(times.from, ends, times.recorded, tenths);
-        sheaf.add(RecordKind::BurdenRatioCard, times, content);
-        let limits = stage.and_then(|stage| cards::burden_limit(times.from, ends, times.recorded, stage));
-        if let Some(content) = limits {
-            sheaf.add(RecordKind::BurdenLimitCertificate, times, content);
+        for (kind, times, content) in cards_of_year(person, year, share) {
+            sheaf.add(kind, times, content);
         }
     }
-    tenths
+    share
+}
+
+/// The cards that hold from 8/1 of a year to 7/31 of the next; none if the person was not certified by then.
+pub(super) fn cards_of_year(person: &Invented, year: u16, share: Share) -> Vec<Draft> {
+    let days = (Date::new(year, 8, 1), Date::new(year.saturating_add(1), 7, 31), Date::new(year, 7, 20));
+    let ((Some(starts), Some(ends), Some(sent)), Some(first)) = (days, person.course.episodes.first()) else {
+        return Vec::new();
+    };
+    if first.decided > ends {
+        return Vec::new();
+    }
+    let times = Times { from: starts.max(first.from), to: Some(ends), recorded: sent.max(first.decided) };
+    let ratio = cards::burden_ratio(times.from, ends, times.recorded, share.tenths);
+    let limits = share.stage.and_then(|stage| cards::burden_limit(times.from, ends, times.recorded, stage));
+    let ratio = (RecordKind::BurdenRatioCard, times, ratio);
+    let limits = limits.map(|limits| (RecordKind::BurdenLimitCertificate, times, limits));
+    [ratio].into_iter().chain(limits).collect()
 }
 
 /// The balance is written at the first certification and anew after each work or purchase.
