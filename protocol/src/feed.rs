@@ -26,7 +26,6 @@ pub const ITEMS_MAX: usize = 100;
 pub const RECORDS_PER_LINE_MAX: usize = 4096;
 
 /// Lines as they came, and whose they have to be.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Feed {
     /// The lines.
     pub bytes: Vec<u8>,
@@ -37,7 +36,6 @@ pub struct Feed {
 }
 
 /// Lines read.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Fed {
     /// The digest of the bytes.
     pub digest: Digest,
@@ -46,7 +44,6 @@ pub struct Fed {
 }
 
 /// What one line says.
-#[derive(Clone, PartialEq, Eq)]
 pub struct Line {
     /// About whom.
     pub person: PersonId,

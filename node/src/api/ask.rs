@@ -129,7 +129,9 @@ fn read_submission(slips: &Value, person: &Handle) -> Result<Wish, Trouble> {
     let Handle::Care(person) = person else { return Err(Trouble::field("person")) };
     let listed = slips.as_array().filter(|list| (1..=limits::PAPERS_PER_QUESTION_MAX).contains(&list.len()));
     let mut read = Vec::new();
-    for (place, slip) in listed.ok_or(Trouble::field("submit"))?.iter().enumerate() {
+    let count = || format!("1〜{0} 件です / 1 to {0} of them", limits::PAPERS_PER_QUESTION_MAX);
+    let listed = listed.ok_or_else(|| Trouble::Field("submit".to_owned(), Some(count())))?;
+    for (place, slip) in listed.iter().enumerate() {
         let trouble = |what| Trouble::Field(format!("submit[{place}]"), Some(what));
         slip::only(slip, &slip::KEYS).map_err(trouble)?;
         read.push(Slip::read(slip, person).map_err(trouble)?);
