@@ -178,9 +178,25 @@ mod tests {
 
     #[test]
     fn a_content_is_as_long_as_a_record_may_be_and_no_longer() {
-        // One list is longer in JSON than in the encoding: the bound of both is held.
+        // So many services are longer in JSON than the bound, and shorter in the encoding.
+        let numbered = |count: u32, item: &Value| {
+            (1..=count)
+                .map(|number| {
+                    let mut item = item.clone();
+                    item["number"] = json!(number);
+                    item
+                })
+                .collect::<Vec<_>>()
+        };
         let mut long = slip();
-        long["content"]["zzz"] = json!(vec!["a\"b"; 40_000]);
+        let mut need = long["content"]["needs"][0].clone();
+        let mut goal = need["goals"][0].clone();
+        let service = json!({ "content": "x", "insured": false, "from": "2026-06-01", "to": "2026-08-31" });
+        goal["services"] = json!(numbered(30, &service));
+        need["goals"] = json!(numbered(12, &goal));
+        long["content"]["needs"] = json!(numbered(5, &need));
+        assert!(Slip::read(&long, &person()).is_ok());
+        long["content"]["needs"] = json!(numbered(11, &need));
         let told = Slip::read(&long, &person()).unwrap_err();
         assert!(told.contains("bytes"), "{told}");
     }
