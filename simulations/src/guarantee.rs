@@ -58,6 +58,19 @@ pub struct Evidence {
     pub kept: BTreeMap<PartyId, Kept>,
     /// What insurers show at the end of what somebody wrote about.
     pub shelves: Vec<Shelf>,
+    /// Everybody who was erased.
+    pub forgotten: Vec<Forgotten>,
+}
+
+/// A person of whom everything was erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Who.
+    pub person: PersonId,
+    /// By which insurer.
+    pub insurer: PartyId,
+    /// Whether it showed its own officer something of them at the end; none if it could not be asked.
+    pub is_shown: Option<bool>,
 }
 
 /// Every version of one kind of record of a person, as their insurer shows it.
@@ -137,6 +150,8 @@ pub struct Asked {
     pub query: Query,
     /// What the oracle foretold.
     pub expected: Expected,
+    /// Which version of each record that the oracle knows of is in force as asked; none if it does not say.
+    pub in_force: Option<BTreeMap<RecordId, Option<u32>>>,
     /// Its end.
     pub end: Option<End>,
     /// Whether the asker's own host died under it: nobody is left who could be told.
@@ -183,6 +198,8 @@ pub struct Answer {
     pub refused: Option<Told>,
     /// What of the record was shown, as the oracle would say it; none if something else came.
     pub outcome: Option<Expected>,
+    /// Which versions of which records were shown.
+    pub versions: Vec<(RecordId, u32)>,
 }
 
 /// What came of a guarantee.
@@ -197,7 +214,7 @@ pub struct Verdict {
 }
 
 /// Every guarantee.
-pub const ALL: [fn(&Evidence) -> Verdict; 21] = [
+pub const ALL: [fn(&Evidence) -> Verdict; 23] = [
     every_outcome_is_the_one_foretold,
     every_question_ends,
     after_the_storm_every_question_is_answered,
@@ -219,6 +236,8 @@ pub const ALL: [fn(&Evidence) -> Verdict; 21] = [
     what_was_kept_is_shown_as_its_authors,
     what_was_not_kept_is_nowhere,
     what_was_erased_is_shown_to_nobody,
+    nobody_is_told_of_whoever_was_erased,
+    what_is_shown_was_in_force_as_asked,
 ];
 
 impl Evidence {
@@ -233,6 +252,14 @@ impl Evidence {
     fn is_whole(&self, insurer: &PartyId) -> bool {
         let is_set_back = self.set_backs.iter().any(|set_back| set_back.party == *insurer);
         !is_set_back && !self.edits.iter().any(|(party, _edited)| party == insurer)
+    }
+
+    /// Whether what must come of a question is known: what was kept, or erased, before is known of those alone who still
+    /// have all of it.
+    fn is_known(&self, query: &Query) -> bool {
+        let hangs =
+            query.hangs_on_what_is_kept() || self.forgotten.iter().any(|forgotten| forgotten.person == query.person);
+        !hangs || self.is_whole(&query.insurer())
     }
 }
 
@@ -291,6 +318,7 @@ impl End {
                     _ => None,
                 },
                 outcome: shown(&answered.outcome, kind),
+                versions: versions(&answered.outcome),
                 responder: answered.responder,
             }),
         }
@@ -324,12 +352,17 @@ fn shown(outcome: &Outcome, kind: RecordKind) -> Option<Expected> {
     }
 }
 
+/// Which versions of which records an answer shows.
+fn versions(outcome: &Outcome) -> Vec<(RecordId, u32)> {
+    let Outcome::Records(contents) = outcome else { return Vec::new() };
+    let contents = contents.iter().filter_map(|content| Content::decode(content).ok());
+    contents.flat_map(|content| content.versions().iter().map(|one| (one.id, one.number)).collect::<Vec<_>>()).collect()
+}
+
 fn every_outcome_is_the_one_foretold(evidence: &Evidence) -> Verdict {
     // Whoever is put off where nothing went wrong was answered wrongly.
     let is_judged = |asked: &Asked| asked.decision().is_some() || asked.is_undisturbed && asked.answer().is_some();
-    // What was kept before is known of those alone who still have all of it.
-    let is_known = |asked: &Asked| !asked.query.hangs_on_what_is_kept() || evidence.is_whole(&asked.query.insurer());
-    let answers = evidence.numbered().filter(|(_number, asked)| is_judged(asked) && is_known(asked));
+    let answers = evidence.numbered().filter(|(_number, asked)| is_judged(asked) && evidence.is_known(&asked.query));
     judge("every_outcome_is_the_one_foretold", answers, |(number, asked)| {
         (asked.outcome() != Some(asked.expected)).then(|| {
             format!(
@@ -351,13 +384,14 @@ fn submitted<'a>(
     is_end: impl Fn(Expected) -> bool + 'a,
 ) -> impl Iterator<Item = (usize, &'a Query, &'a Slip, &'a Shelf)> {
     let is_whole = |insurer: &PartyId| evidence.is_whole(insurer);
-    evidence.numbered().filter_map(move |(number, asked)| {
+    let written = evidence.numbered().filter_map(move |(number, asked)| {
         let query = &asked.query;
-        let slip = &query.writing.as_ref()?.slip;
+        let writing = query.writing.as_ref()?;
         let outcome = asked.decision()?.outcome?;
         let shelf = evidence.shelves.iter().find(|shelf| shelf.person == query.person && shelf.kind == query.kind)?;
-        (is_end(outcome) && is_whole(&shelf.insurer)).then_some((number, query, slip, shelf))
-    })
+        (is_end(outcome) && is_whole(&shelf.insurer)).then_some((number, query, writing, shelf))
+    });
+    written.flat_map(|(number, query, writing, shelf)| writing.slips().map(move |slip| (number, query, slip, shelf)))
 }
 
 fn what_was_kept_is_shown_as_its_authors(evidence: &Evidence) -> Verdict {
@@ -400,6 +434,35 @@ fn what_was_erased_is_shown_to_nobody(evidence: &Evidence) -> Verdict {
     judge("what_was_erased_is_shown_to_nobody", erased, |(number, id, shelf)| {
         let found = shelf.versions.iter().find(|shown| shown.id == id);
         found.map(|_shown| format!("question {number}: {} shows what it erased", shelf.insurer))
+    })
+}
+
+fn nobody_is_told_of_whoever_was_erased(evidence: &Evidence) -> Verdict {
+    let looked_for = evidence.forgotten.iter().filter(|forgotten| evidence.is_whole(&forgotten.insurer));
+    let looked_for = looked_for.filter_map(|forgotten| Some((&forgotten.insurer, forgotten.is_shown?)));
+    judge("nobody_is_told_of_whoever_was_erased", looked_for, |(insurer, is_shown)| {
+        is_shown.then(|| format!("{insurer} shows something of a person it erased"))
+    })
+}
+
+fn what_is_shown_was_in_force_as_asked(evidence: &Evidence) -> Verdict {
+    let shown = evidence.numbered().filter_map(|(number, asked)| {
+        let (in_force, answer) = (asked.in_force.as_ref()?, asked.decision()?);
+        let is_shown = matches!(answer.outcome, Some(Expected::Shown { .. }));
+        (is_shown && evidence.is_whole(&answer.responder)).then_some((number, &asked.query, in_force, answer))
+    });
+    judge("what_is_shown_was_in_force_as_asked", shown, |(number, query, in_force, answer)| {
+        let shown = |id: &RecordId| {
+            let shown = answer.versions.iter().filter(|(shown, _number)| shown == id);
+            shown.map(|(_shown, number)| *number).collect::<Vec<_>>()
+        };
+        let wrong: Vec<_> = in_force
+            .iter()
+            .map(|(id, foretold)| (foretold, shown(id)))
+            .filter(|(foretold, shown)| foretold.iter().ne(shown))
+            .collect();
+        (!wrong.is_empty())
+            .then(|| format!("question {number}: {:?} {:?}: foretold and shown {wrong:?}", query.kind, query.past))
     })
 }
 

@@ -1,11 +1,14 @@
 //! The oracle (神託): the rules of who sees what told a second time, slowly and plainly, after the table in DOMAIN
-//! §1.3. It shares no code with the policy it is held against: of `protocol` it knows ids and record kinds only.
+//! §1.3, and which version of a record holds on a day. It shares no code with what it is held against: of `protocol` it
+//! knows ids, dates and record kinds only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::code::record_kind::RecordKind;
+use protocol::date::Date;
 use protocol::id::party::{PartyId, PartyKind};
 use protocol::id::person::PersonId;
+use protocol::record::version::RecordId;
 
 /// What is true of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,29 @@ pub struct Truth {
     pub server: Option<PartyId>,
     /// The hospital an opinion was ordered from.
     pub doctor: Option<PartyId>,
+    /// What their insurer was told over time, in the order in which it was told.
+    pub told: Vec<Told>,
+}
+
+/// A version of a record as an insurer was told it (伝えられた版).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What kind of record.
+    pub kind: RecordKind,
+    /// The record.
+    pub id: RecordId,
+    /// Which of its versions.
+    pub number: u32,
+    /// The first day it holds.
+    pub from: Date,
+    /// The last day it holds; none if open.
+    pub to: Option<Date>,
+    /// Whether it takes the record back (取消).
+    pub is_cancelled: bool,
+    /// Another record whose place it takes.
+    pub replaces: Option<RecordId>,
+    /// When the insurer took it in, in milliseconds since 1970; none while nobody knows.
+    pub since_ms: Option<u64>,
 }
 
 /// Who of an organisation asks.
@@ -74,6 +100,18 @@ impl Oracle {
         self.truths.insert(person, truth);
     }
 
+    /// From now on nothing is true of a person.
+    pub fn forget(&mut self, person: &PersonId) {
+        self.truths.remove(person);
+    }
+
+    /// Whatever was told of anybody and not noted yet was taken in at this instant.
+    pub fn note(&mut self, at_ms: u64) {
+        for told in self.truths.values_mut().flat_map(|truth| &mut truth.told) {
+            told.since_ms.get_or_insert(at_ms);
+        }
+    }
+
     /// What is true of a person.
     pub fn truth(&self, person: &PersonId) -> Option<&Truth> {
         self.truths.get(person)
@@ -98,10 +136,45 @@ impl Oracle {
 }
 
 impl Oracle {
+    /// Which version of each record that was told of a person is in force on a day, today if none is named, as was known at
+    /// an instant in milliseconds since 1970, now if none is named. None if that is too near to when something was told.
+    pub fn foretell_versions(
+        &self,
+        person: &PersonId,
+        kind: RecordKind,
+        on: Option<Date>,
+        by_ms: Option<u64>,
+    ) -> Option<BTreeMap<RecordId, Option<u32>>> {
+        let mut newest: BTreeMap<RecordId, Option<&Told>> = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
+        for told in self.truths.get(person)?.told.iter().filter(|told| told.kind == kind) {
+            let newest = newest.entry(told.id).or_default();
+            let since = told.since_ms?;
+            if by_ms.is_some_and(|by| by.abs_diff(since) < UNSURE_MS) {
+                return None;
+            }
+            let is_known = by_ms.is_none_or(|by| by > since);
+            if is_known {
+                replaced.extend(told.replaces);
+            }
+            if is_known && newest.is_none_or(|before| before.number < told.number) {
+                *newest = Some(told);
+            }
+        }
+        // All that ends has ended before these worlds begin.
+        let holds = |told: &Told| match on {
+            Some(on) => told.from <= on && told.to.is_none_or(|last| on <= last),
+            None => told.to.is_none(),
+        };
+        let counts = |told: &&Told| !told.is_cancelled && !replaced.contains(&told.id) && holds(told);
+        Some(newest.into_iter().map(|(id, told)| (id, told.filter(counts).map(|told| told.number))).collect())
+    }
+
     /// How the wish to erase something of a person must end.
     pub fn foretell_erasing(&self, asker: &PartyId, asking: Asking, person: &PersonId) -> Expected {
         let is_own = asker.kind() == PartyKind::Insurer && asker.number() == person.insurer().to_string();
-        if is_own && asking == Asking::Officer { Expected::Erased } else { Expected::Refused }
+        let is_known = self.truths.contains_key(person);
+        if is_known && is_own && asking == Asking::Officer { Expected::Erased } else { Expected::Refused }
     }
 
     /// How the submission of a record of one kind must end; `amends` is who wrote what it corrects, if it does.
@@ -131,6 +204,9 @@ impl Oracle {
         if is_own && !contradicts { Expected::Kept } else { Expected::NotKept }
     }
 }
+
+/// How far the clock of an insurer may be from everybody's: nearer to when something was told nobody knows what was known.
+const UNSURE_MS: u64 = 900_000;
 
 const ALL: Expected = Expected::Shown { content: true, narrative: true, places: true };
 

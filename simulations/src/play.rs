@@ -13,16 +13,16 @@ use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::ledger::checkpoint::Checkpoint;
 use protocol::limits;
-use protocol::machine::{AskId, Ending};
+use protocol::machine::{AskId, Ending, Failure};
 use protocol::message::Outcome;
 use protocol::primitives::{Real, Suite};
-use protocol::time::Span;
+use protocol::time::{Span, Timestamp};
 use rand_core::Rng;
 use toml::Spanned;
 
 use crate::adversary::Seen;
 use crate::founding::party;
-use crate::guarantee::{Asked, End, Evidence};
+use crate::guarantee::{Asked, End, Evidence, Forgotten};
 use crate::passage::{Delivery, Tamper};
 use crate::played::{Band, Course, Played};
 use crate::rotation::Rotations;
@@ -56,6 +56,8 @@ const HEAD_START: Span = Span::from_s(1);
 const OF_QUESTIONS: u64 = 24;
 /// See [`OF_QUESTIONS`].
 const WRITING: u64 = 4;
+/// See [`OF_QUESTIONS`]: another one is about another day or what was known at another instant.
+const LOOKING_BACK: u64 = 5;
 
 /// From the last question of a day to the first of the next.
 const NIGHT: Span = Span::from_h(15);
@@ -186,6 +188,8 @@ impl Stage {
         for insurer in stage.society.insurers().to_vec() {
             stage.import(&insurer)?;
         }
+        let told_at = stage.world.now().wall;
+        stage.society.oracle.note(told_at.unix_ms());
         match stage.register() {
             Some(failure) => Err(PlayError(failure)),
             None => Ok(stage),
@@ -223,7 +227,7 @@ impl Stage {
             let often = often.as_ref().map_or(0, |often| *often.get_ref());
             questions.checked_div(often).unwrap_or(0)
         };
-        let change_every = every(&scenario.storm.changes);
+        let (change_every, forget_every) = (every(&scenario.storm.changes), every(&scenario.storm.farewells));
         let (rotate_every, night_every) = (every(&scenario.storm.rotations), every(&scenario.storm.nights));
         let most_s = faults.crash_max_s.as_ref().map_or(0, |most| *most.get_ref());
         for number in 1..=questions {
@@ -236,6 +240,9 @@ impl Stage {
             }
             if number.checked_rem(change_every) == Some(0) {
                 self.change_facts();
+            }
+            if number.checked_rem(forget_every) == Some(0) {
+                self.forget_somebody();
             }
             if number.checked_rem(rotate_every) == Some(0)
                 && self.rotations.go_on(&mut self.world, &self.revoked, &mut self.dice)
@@ -275,16 +282,22 @@ impl Stage {
         let query = match below(&mut self.dice, OF_QUESTIONS) {
             0..WRITING => self.society.writing(&mut self.dice),
             WRITING => self.society.erasure(&mut self.dice),
+            LOOKING_BACK if !self.society.plan.is_nation => {
+                self.society.looking_back(self.world.now().wall, &mut self.dice)
+            }
             _ => self.society.query(&mut self.dice),
         };
         let Some(query) = query else { return };
-        let Query { asker, asking, person, kind, writing, erasing, .. } = &query;
+        let Query { asker, asking, person, kind, writing, erasing, past, .. } = &query;
         let oracle = &self.society.oracle;
         let expected = match writing {
             _ if erasing.is_some() => oracle.foretell_erasing(asker, *asking, person),
             Some(writing) => oracle.foretell_writing((asker, *asking), person, *kind, writing.amends.as_ref()),
             None => oracle.foretell(asker, *asking, person, *kind),
         };
+        let is_reading = writing.is_none() && erasing.is_none();
+        let by_ms = past.by.map(Timestamp::unix_ms);
+        let in_force = oracle.foretell_versions(person, *kind, past.on, by_ms).filter(|_versions| is_reading);
         let wait = if self.prepare(&query) { HEAD_START } else { Span::ZERO };
         let ask = self.world.begin_ask_in(wait, asker, query.ask());
         self.open.push((ask, self.evidence.asked.len()));
@@ -296,6 +309,7 @@ impl Stage {
             flooder: flood.map(|(party, _at)| party.clone()),
             query,
             expected,
+            in_force,
             end: None,
             asked_at: Span::from_ms(self.world.passed().ms().saturating_add(wait.ms())),
             ended_at: None,
@@ -351,7 +365,26 @@ impl Stage {
         }
         if matches!(self.world.import(&change.insurer, &change.line), Some(Ok(_records))) {
             self.changes = self.changes.saturating_add(1);
-            self.society.learn(change);
+            self.society.learn(change, self.world.now().wall);
+        }
+    }
+
+    /// An insurer erases everything of somebody, when nothing is under way about them.
+    fn forget_somebody(&mut self) {
+        self.world.run();
+        self.gather();
+        let Some((person, insurer, ask)) = self.society.farewell(&mut self.dice) else { return };
+        if self.world.is_cramped(&insurer) || self.world.is_paused(&insurer) {
+            return;
+        }
+        match self.world.ask(&insurer, ask) {
+            Some(Ending::Answered(answered)) if matches!(answered.outcome, Outcome::Erased(_)) => {
+                self.society.forget(&person);
+                self.evidence.forgotten.push(Forgotten { person, insurer, is_shown: None });
+            }
+            // It is put off, or waits until it is ready: nothing was erased.
+            Some(Ending::Answered(_) | Ending::Failed(Failure::NotReady(_))) => {}
+            _ => self.society.leave(&person),
         }
     }
 

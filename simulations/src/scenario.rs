@@ -70,6 +70,8 @@ pub struct Storm {
     pub adversaries: Vec<Spanned<Adversary>>,
     /// How often something changes of what is true of a person, each time after another question.
     pub changes: Option<Spanned<u64>>,
+    /// How often everything of a person is erased, each time after another question.
+    pub farewells: Option<Spanned<u64>>,
     /// How often somebody takes a step with a key of theirs, or a new roster comes out, each time after another question.
     pub rotations: Option<Spanned<u64>>,
     /// How many nights pass, each after another question: nobody asks, and in the morning everything is renewed.
@@ -264,6 +266,10 @@ pub enum Goal {
     NotWritten,
     /// One that was kept was erased.
     Erased,
+    /// Everything of a person was erased.
+    Forgotten,
+    /// Somebody was shown what held on another day, or was known at another instant.
+    LookedBack,
     /// A host was started from an old backup and began a new epoch.
     SetBack,
     /// A frame was sent again by somebody else.
@@ -319,7 +325,7 @@ pub struct ScenarioError {
 }
 
 /// The scenarios that come with the programme.
-const SHIPPED: [&str; 20] = [
+const SHIPPED: [&str; 21] = [
     include_str!("../scenarios/calm.toml"),
     include_str!("../scenarios/lossy.toml"),
     include_str!("../scenarios/earthquake.toml"),
@@ -340,6 +346,7 @@ const SHIPPED: [&str; 20] = [
     include_str!("../scenarios/rogue-pseudonymiser.toml"),
     include_str!("../scenarios/key-rotation.toml"),
     include_str!("../scenarios/everything.toml"),
+    include_str!("../scenarios/retroactive.toml"),
 ];
 
 /// The most insurers, offices or hospitals of a world that is no nation.
@@ -415,7 +422,8 @@ impl Scenario {
         if let Some(medical) = &size.medical {
             within(text, medical, *size.persons.get_ref())?;
         }
-        for often in [&self.storm.changes, &self.storm.rotations, &self.storm.nights].into_iter().flatten() {
+        let storm = &self.storm;
+        for often in [&storm.changes, &storm.farewells, &storm.rotations, &storm.nights].into_iter().flatten() {
             within(text, often, *self.storm.questions.get_ref())?;
         }
         for adversary in &self.storm.adversaries {

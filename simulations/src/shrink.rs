@@ -48,6 +48,7 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
         with(&|scenario| forget(&mut scenario.storm.faults));
     }
     with(&|scenario| scenario.storm.changes = None);
+    with(&|scenario| scenario.storm.farewells = None);
     with(&|scenario| scenario.world.medical = None);
     for step in [half, less] {
         for number in NUMBERS {

@@ -1,6 +1,8 @@
 //! The society (社会) of a scenario: insurers, offices, hospitals and invented persons, told twice: to the insurers as
 //! import lines, to the oracle as what is true.
 
+pub mod chronicle;
+
 use core::ops::Range;
 use std::collections::BTreeMap;
 
@@ -20,7 +22,7 @@ use protocol::message::{Named, Staff, Versions};
 use protocol::record::forms;
 use protocol::record::slip::Slip;
 use protocol::record::version::{RecordId, Status};
-use protocol::time::Span;
+use protocol::time::{Span, Timestamp};
 use rand_core::Rng;
 use serde_json::{Value, json};
 
@@ -29,6 +31,7 @@ use crate::nation::{self, Area, Shares};
 use crate::oracle::{Asking, Expected, Oracle, Truth};
 use crate::scenario::Size;
 use crate::seed::{below, pick, stream};
+use chronicle::Past;
 
 /// The kinds of record that somebody beside the insurer and the person is shown.
 const TOLD_TO_OTHERS: [RecordKind; 15] = [
@@ -119,6 +122,8 @@ pub struct Query {
     pub writing: Option<Writing>,
     /// Which record is to be erased, if nothing is asked.
     pub erasing: Option<RecordId>,
+    /// The day and the instant it is about, if not today and now.
+    pub past: Past,
 }
 
 /// A version somebody submits.
@@ -128,6 +133,8 @@ pub struct Writing {
     pub slip: Slip,
     /// Who wrote the version before, if it corrects one.
     pub amends: Option<PartyId>,
+    /// New records that are handed in before it, in the same submission.
+    pub beside: Vec<Slip>,
 }
 
 /// The newest version of a record that somebody submitted and is known to be kept.
@@ -140,6 +147,8 @@ struct Written {
     author: PartyId,
 }
 
+/// Of how many kinds the oracle tells versions from the beginning.
+const KINDS_TOLD: usize = 2;
 /// The months from January 2025 until before a play's day.
 const CONSENT_MONTHS: u64 = 20;
 /// Everything else that takes part.
@@ -241,13 +250,14 @@ impl Society {
         let person = pick(dice, &self.persons)?.clone();
         let mut truth = self.oracle.truth(&person)?.clone();
         let mut file = self.files.get(&person)?.clone();
-        match below(dice, 4) {
+        match below(dice, 7) {
             0 => truth.consents = file.change_mind()?,
             1 => truth.is_protected = !truth.is_protected,
             2 => {
                 file.ended.extend(truth.planner.take().map(|party| tie(&party, "care-planning", Some("2026-01-31"))));
                 truth.planner = pick(dice, &self.planners).cloned();
             }
+            3..=5 => chronicle::go_on(&mut truth, dice)?,
             _ => {
                 file.ended.extend(truth.server.take().map(|party| tie(&party, "service", Some("2026-01-31"))));
                 truth.server = pick(dice, &self.servers).cloned();
@@ -258,9 +268,36 @@ impl Society {
     }
 
     /// From now on the change is true.
-    pub fn learn(&mut self, change: Change) {
+    pub fn learn(&mut self, change: Change, at: Timestamp) {
         self.oracle.learn(change.person.clone(), change.truth);
         self.files.insert(change.person, change.file);
+        self.oracle.note(at.unix_ms());
+    }
+
+    /// Somebody whose insurer erases everything of them, and how its officer says so.
+    pub fn farewell(&self, dice: &mut dyn Rng) -> Option<(PersonId, PartyId, Ask)> {
+        let known: Vec<_> = self.persons.iter().filter(|person| self.files.contains_key(*person)).collect();
+        // A world in which nobody is known any more shows nothing.
+        if known.len() <= self.persons.len() / 2 {
+            return None;
+        }
+        let person = (*pick(dice, &known)?).clone();
+        let insurer = party(&format!("insurer:{}", person.insurer()));
+        let ask = officer(Purpose::BenefitAdministration, &person, Wish::Erasure(None));
+        Some((person, insurer, ask))
+    }
+
+    /// From now on nothing is known of somebody.
+    pub fn forget(&mut self, person: &PersonId) {
+        self.oracle.forget(person);
+        self.files.remove(person);
+        self.written.retain(|written| written.person != *person);
+    }
+
+    /// From now on nobody asks about somebody.
+    pub fn leave(&mut self, person: &PersonId) {
+        self.forget(person);
+        self.persons.retain(|other| other != person);
     }
 
     /// A question of somebody, most often about one they have to do with.
@@ -271,11 +308,12 @@ impl Society {
         // What nobody but the insurer is shown is asked for now and then only: most questions are to be answered.
         let kind = if below(dice, 8) == 0 { *pick(dice, &RecordKind::ALL)? } else { *pick(dice, &TOLD_TO_OTHERS)? };
         let insurer = party(&format!("insurer:{}", person.insurer()));
-        let truth = self.oracle.truth(&person)?;
+        // Nobody has to do with one who was erased.
+        let truth = self.oracle.truth(&person);
         let (asking, tied, others) = match below(dice, 8) {
-            0..=3 => (Asking::CareManager, truth.planner.clone(), near.planners),
-            4 | 5 => (Asking::CareWorker, truth.server.clone(), near.servers),
-            6 => (Asking::Doctor, truth.doctor.clone(), near.hospitals),
+            0..=3 => (Asking::CareManager, truth.and_then(|truth| truth.planner.clone()), near.planners),
+            4 | 5 => (Asking::CareWorker, truth.and_then(|truth| truth.server.clone()), near.servers),
+            6 => (Asking::Doctor, truth.and_then(|truth| truth.doctor.clone()), near.hospitals),
             _ => (Asking::Officer, Some(insurer), near.insurers),
         };
         let stranger = pick(dice, others).cloned();
@@ -286,7 +324,23 @@ impl Society {
         let medical = self.files.get(&person).and_then(|file| file.medical.clone());
         let medical = medical.filter(|_medical| below(dice, 2) == 0);
         let handle = medical.map_or_else(|| Handle::Care(person.clone()), Handle::Medical);
-        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: None })
+        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: None, past: Past::default() })
+    }
+
+    /// A question of somebody who has to do with a person about what held on another day, or was known at another instant.
+    pub fn looking_back(&self, now: Timestamp, dice: &mut dyn Rng) -> Option<Query> {
+        let is_told_of =
+            |person: &&PersonId| self.oracle.truth(person).is_some_and(|truth| truth.told.len() > KINDS_TOLD);
+        let told_of: Vec<_> = self.persons.iter().filter(is_told_of).collect();
+        let Some(person) = pick(dice, &told_of) else { return self.query(dice) };
+        let truth = self.oracle.truth(person)?;
+        let (kind, past) = chronicle::look_back(truth, now, dice)?;
+        let planner = truth.planner.clone().filter(|_planner| below(dice, 2) == 0);
+        let planner = planner.filter(|_planner| kind != RecordKind::ClaimStatement);
+        let officer = (party(&format!("insurer:{}", person.insurer())), Asking::Officer);
+        let (asker, asking) = planner.map_or(officer, |planner| (planner, Asking::CareManager));
+        let (person, handle) = ((*person).clone(), Handle::Care((*person).clone()));
+        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: None, past })
     }
 
     /// The wish to erase a record that somebody submitted, most often of an officer of the person's insurer. Nobody corrects
@@ -302,7 +356,7 @@ impl Society {
         let officer = (party(&format!("insurer:{}", person.insurer())), Asking::Officer);
         let (asker, asking) = if is_officer { officer } else { (query.asker, query.asking) };
         let handle = Handle::Care(person.clone());
-        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: Some(id) })
+        Some(Query { asker, asking, person, handle, kind, writing: None, erasing: Some(id), past: Past::default() })
     }
 
     /// A record somebody submits, most often about one they have to do with: a new one, or the correction of one that is
@@ -325,13 +379,23 @@ impl Society {
         if let Some(known) = &known {
             (slip.id, slip.number, slip.status) = (known.id, known.number.saturating_add(1), Status::Amended);
         }
-        let writing = Some(Writing { slip, amends: known.map(|known| known.author) });
+        // Now and then something more comes with it: all of it is kept, or nothing.
+        let more = if below(dice, 3) == 0 { below(dice, 3) } else { 0 };
+        let beside = (0..more).filter_map(|_more| {
+            let names = [dice.next_u64(), dice.next_u64()];
+            Slip::read(&record(kind, &query.person, names)?, &query.person).ok()
+        });
+        let beside = beside.collect();
+        let writing = Some(Writing { slip, amends: known.map(|known| known.author), beside });
         Some(Query { handle: Handle::Care(query.person.clone()), kind, writing, ..query })
     }
 
     /// How the submission of a version ended: none if nobody knows whether it is kept.
     pub fn settle(&mut self, query: &Query, outcome: Option<Expected>) {
-        let Some(Writing { slip, amends }) = &query.writing else { return };
+        let Some(Writing { slip, amends, beside }) = &query.writing else { return };
+        if self.oracle.truth(&query.person).is_none() {
+            return;
+        }
         let newest = match (outcome, amends) {
             (Some(Expected::Kept), _) => Some((slip.number, query.asker.clone())),
             (Some(Expected::Refused | Expected::NotKept), Some(author)) => {
@@ -339,13 +403,12 @@ impl Society {
             }
             _ => None,
         };
-        self.written.extend(newest.map(|(number, author)| Written {
-            id: slip.id,
-            person: query.person.clone(),
-            kind: query.kind,
-            number,
-            author,
-        }));
+        let written =
+            |id, number, author| Written { id, person: query.person.clone(), kind: query.kind, number, author };
+        self.written.extend(newest.map(|(number, author)| written(slip.id, number, author)));
+        if outcome == Some(Expected::Kept) {
+            self.written.extend(beside.iter().map(|slip| written(slip.id, slip.number, query.asker.clone())));
+        }
     }
 
     /// How many digits the numbers on cards have: the medical insurance's, and the long-term-care insurance's.
@@ -387,10 +450,11 @@ impl Society {
         // In the smallest world, too, somebody never consented and somebody is protected.
         let (consents, is_protected) = (below(dice, 5) > 0, below(dice, 6) == 0);
         let (consents, is_protected) = (consents && self.persons.len() != 1, is_protected || self.persons.len() == 2);
-        let truth = Truth { consents, is_protected, planner, server, doctor };
         // Two draws for all kinds, so that one kind more makes no other world.
         let (high, low) = (dice.next_u64(), dice.next_u64());
-        let records = (0_u64..).zip(RecordKind::ALL).map(|(at, _kind)| [high, low.wrapping_add(at)]).collect();
+        let records: Vec<_> = (0_u64..).zip(RecordKind::ALL).map(|(at, _kind)| [high, low.wrapping_add(at)]).collect();
+        let told = chronicle::beginning(&records);
+        let truth = Truth { consents, is_protected, planner, server, doctor, told };
         let consents = truth.consents.then_some((0, None)).into_iter().collect();
         self.files.insert(person.clone(), File { records, consents, ..File::default() });
         self.oracle.learn(person.clone(), truth);
@@ -427,13 +491,14 @@ impl Query {
             purpose,
             person: self.handle.clone(),
             wish: match (&self.writing, self.erasing) {
-                (Some(writing), _) => Wish::Submission(vec![writing.slip.clone()]),
+                (Some(writing), _) => Wish::Submission(writing.slips().cloned().collect()),
                 (None, Some(id)) => {
                     let id = (*id.as_bytes()).into();
                     Wish::Erasure(Some(Named { kind: self.kind, id, number: None }))
                 }
                 (None, None) => {
-                    Wish::Records { kinds: vec![self.kind], valid_on: None, known_at: None, versions: None }
+                    let Past { on: valid_on, by: known_at } = self.past;
+                    Wish::Records { kinds: vec![self.kind], valid_on, known_at, versions: None }
                 }
             },
         }
@@ -451,18 +516,26 @@ impl Query {
 
     /// The question for every version of the kind that the insurer of the person keeps, asked by its own officer.
     pub fn of_every_version(&self) -> Ask {
-        Ask {
-            staff: Staff { id: "staff-1".into(), job: Job::MunicipalOfficer, proof: None },
-            purpose: Purpose::Certification,
-            person: Handle::Care(self.person.clone()),
-            wish: Wish::Records {
-                kinds: vec![self.kind],
-                valid_on: None,
-                known_at: None,
-                versions: Some(Versions::All),
-            },
-        }
+        of_every_version(&self.person, self.kind)
     }
+}
+
+impl Writing {
+    /// All that is handed in, in its order.
+    pub fn slips(&self) -> impl Iterator<Item = &Slip> {
+        self.beside.iter().chain([&self.slip])
+    }
+}
+
+/// The question for every version of a kind, asked by an officer of the person's insurer.
+pub fn of_every_version(person: &PersonId, kind: RecordKind) -> Ask {
+    let wish = Wish::Records { kinds: vec![kind], valid_on: None, known_at: None, versions: Some(Versions::All) };
+    officer(Purpose::Certification, person, wish)
+}
+
+fn officer(purpose: Purpose, person: &PersonId, wish: Wish) -> Ask {
+    let staff = Staff { id: "staff-1".into(), job: Job::MunicipalOfficer, proof: None };
+    Ask { staff, purpose, person: Handle::Care(person.clone()), wish }
 }
 
 impl File {
@@ -538,7 +611,10 @@ fn line(person: &PersonId, truth: &Truth, file: &File) -> String {
     });
     let consents: Vec<_> = consents.collect();
     let records = RecordKind::ALL.into_iter().zip(&file.records);
-    let records: Vec<_> = records.filter_map(|(kind, name)| record(kind, person, *name)).collect();
+    let first: Vec<_> = records.filter_map(|(kind, name)| record(kind, person, *name)).collect();
+    // What was told first stands among both.
+    let later = chronicle::items(person, truth).into_iter().filter(|item| !first.contains(item));
+    let records: Vec<_> = first.iter().cloned().chain(later).collect();
     let protection = truth.is_protected.then(|| json!({"from": "2025-01-01", "until": null}));
     json!({"insurer": insurer, "insured": person.insured().expose(),
         "medical": file.medical.as_ref().map(MedicalInsuranceId::expose), "protection": protection,

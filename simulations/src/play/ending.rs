@@ -2,17 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::code::record_kind::RecordKind;
 use protocol::id::handle::Handle;
 use protocol::machine::{Ending, Failure};
 use protocol::message::Outcome;
 use protocol::record::disclosure::Content;
+use protocol::refusal::Told;
 
 use super::{Stage, shows};
-use crate::guarantee::{self, Asked, End, Kept, Shelf, ShownVersion};
+use crate::guarantee::{self, Asked, End, Forgotten, Kept, Shelf, ShownVersion};
 use crate::oracle::Expected;
 use crate::played::{Course, Played};
 use crate::scenario::{Goal, Scenario};
-use crate::society::Query;
+use crate::society::chronicle::Past;
+use crate::society::{self, Query};
 use crate::world::fate::Edited;
 
 /// How many kinds of records of somebody are looked at in the end.
@@ -21,6 +24,7 @@ const SHELVES_MAX: usize = 40;
 impl Stage {
     pub(super) fn end(mut self, scenario: &Scenario) -> Played {
         self.look_at_what_was_written();
+        self.look_for_the_forgotten();
         let numbers = self.society.numbers().collect();
         for party in self.world.parties() {
             self.keep(&party);
@@ -83,6 +87,23 @@ impl Stage {
         }
     }
 
+    /// The insurers' own officers ask for those of whom everything was erased.
+    fn look_for_the_forgotten(&mut self) {
+        let mut forgotten = core::mem::take(&mut self.evidence.forgotten);
+        for Forgotten { person, insurer, is_shown } in &mut forgotten {
+            let ask = society::of_every_version(person, RecordKind::InsuranceCard);
+            *is_shown = match self.world.ask(insurer, ask) {
+                Some(Ending::Answered(answered)) => match answered.outcome {
+                    Outcome::Refused(Told::NotPermitted) => Some(false),
+                    Outcome::Refused(_) => None,
+                    _ => Some(true),
+                },
+                _ => None,
+            };
+        }
+        self.evidence.forgotten = forgotten;
+    }
+
     /// What happened at least once.
     fn reached(&self) -> BTreeSet<Goal> {
         let injected = self.injected();
@@ -110,6 +131,8 @@ impl Stage {
             (Goal::Changed, self.changes),
             (Goal::Rotated, self.rotated),
             (Goal::Slept, self.nights),
+            (Goal::Forgotten, u64::try_from(self.evidence.forgotten.len()).unwrap_or(u64::MAX)),
+            (Goal::LookedBack, self.looked_back()),
             (Goal::EditFound, self.edits_found()),
             (Goal::TurnedAway, u64::try_from(self.world.drops().len()).unwrap_or(u64::MAX)),
         ];
@@ -134,6 +157,17 @@ impl Stage {
             Some(End::Failed(_)) | None => None,
         });
         injected.chain(outcomes).chain(failures).collect()
+    }
+
+    /// How often something else was shown than is in force today.
+    fn looked_back(&self) -> u64 {
+        let is_other = |asked: &&Asked| {
+            let Query { person, kind, past, .. } = &asked.query;
+            let today = self.society.oracle.foretell_versions(person, *kind, None, None);
+            *past != Past::default() && asked.in_force.is_some() && asked.in_force != today
+        };
+        let shown = self.evidence.asked.iter().filter(|asked| matches!(asked.outcome(), Some(Expected::Shown { .. })));
+        u64::try_from(shown.filter(is_other).count()).unwrap_or(u64::MAX)
     }
 
     fn edits_found(&self) -> u64 {

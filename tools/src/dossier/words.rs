@@ -2,7 +2,7 @@
 //! not simulated. Knows nothing of any play.
 
 /// Each guarantee, by its name, as a sentence.
-pub(super) const GUARANTEES: [(&str, &str); 21] = [
+pub(super) const GUARANTEES: [(&str, &str); 23] = [
     ("every_outcome_is_the_one_foretold", "どの結果も、別に書かれた規則(神託)の予告どおり"),
     ("every_question_ends", "どの照会も必ず終わりが告げられる"),
     ("after_the_storm_every_question_is_answered", "嵐が過ぎれば、どの照会にも答えがある"),
@@ -24,6 +24,11 @@ pub(super) const GUARANTEES: [(&str, &str); 21] = [
     ("what_was_kept_is_shown_as_its_authors", "保管を告げられた記録は、一度だけ、その作成者のものとして示される"),
     ("what_was_not_kept_is_nowhere", "断られた提出は、どこにも保管されていない"),
     ("what_was_erased_is_shown_to_nobody", "消去を告げられた記録は、だれにも示されない"),
+    ("nobody_is_told_of_whoever_was_erased", "全て消去された人のことは、だれにも告げられない"),
+    (
+        "what_is_shown_was_in_force_as_asked",
+        "示される版は、問われた日に、問われた時点で知られていた限り、効力のあるものに限る",
+    ),
 ];
 
 /// Each prefecture: its number, its name, its column and row on the tile map.
