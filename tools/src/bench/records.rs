@@ -4,6 +4,7 @@
 //! The node is a process of its own and is fed through its office API. It is stopped before the reading, which is done in
 //! this process on the store it left.
 
+mod erasing;
 mod feed;
 mod reading;
 
@@ -49,6 +50,10 @@ pub fn measure(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
     let (store_mib, index_mib) = (disk(STORE_FOLDER)?, disk(INDEX_FOLDER)?);
     talk("読み出します");
     let read = reading::measure(&config, &plan, choice.reads)?;
+    talk("消去します");
+    target.start_again()?;
+    let erased = erasing::erase(target.line(), &plan, ERASED)?;
+    target.stop()?;
     let millions = as_f64(fed.records.max(1)) / 1_000_000.0;
     Ok(json!({
         "persons": choice.persons,
@@ -69,9 +74,12 @@ pub fn measure(choice: Choice, talk: &dyn Fn(&str)) -> Result<Value, String> {
         "read_in_force_us": read.in_force.to_json(),
         "read_every_version_us": read.every_version.to_json(),
         "versions_read": read.versions,
+        "erase_person_us": erased.to_json(),
     }))
 }
 
+/// How many persons are erased at the end.
+const ERASED: usize = 100;
 const MIB: f64 = 1_048_576.0;
 
 fn plan(choice: Choice) -> Result<population::Plan, String> {

@@ -212,6 +212,14 @@ impl Target {
     /// A text if it does not end, or is not ready in time.
     pub fn restart(&mut self) -> Result<(), String> {
         self.stop()?;
+        self.start_again()
+    }
+
+    /// Starts it again after [`Target::stop`].
+    ///
+    /// # Errors
+    /// A text if it is not ready in time.
+    pub fn start_again(&mut self) -> Result<(), String> {
         let (child, line, ready) = start(&self.founded, &self.city)?;
         (self.child, self.line, self.ready) = (child, line, ready);
         Ok(())

@@ -98,6 +98,10 @@ pub(super) fn measure(config: &NodeConfig, plan: &Plan, reads: u64) -> Result<Re
 }
 
 impl Latencies {
+    pub(super) fn push(&mut self, took: Duration) {
+        self.0.push(took);
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
