@@ -42,6 +42,8 @@ const UNPROVED: &str = "unproved";
 const LOCK: &str = "lock";
 /// sled's own folder inside ours.
 const ROWS: &str = "rows";
+/// sled's file in there, which it locks.
+const DATA: &str = "db";
 
 /// sled as an index. Dropping it closes it in order.
 #[derive(Debug)]
@@ -222,7 +224,21 @@ impl Drop for SledIndex {
 
 fn open_sled(path: &Path, cache_bytes: u64) -> Result<sled::Db, IndexError> {
     let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(FLUSH_EVERY_MS));
-    aside("opening", move || config.open())?.map_err(|error| IndexError(error.to_string()))
+    let data = path.join(DATA);
+    let opened = aside("opening", move || {
+        wait_for_lock(&data);
+        config.open()
+    });
+    opened?.map_err(|error| IndexError(error.to_string()))
+}
+
+/// sled does not wait for a lock, and one of its own threads may hold the last opening's a moment longer
+/// than closing takes. A stranger cannot: whoever is here has the lock of the whole folder.
+fn wait_for_lock(data: &Path) {
+    if let Ok(file) = File::open(data) {
+        // If it cannot be locked, sled says so.
+        let _locked: std::io::Result<()> = file.lock();
+    }
 }
 
 /// Does `act` on a thread of its own: neither a panic nor a hang of it reaches the caller.
@@ -395,6 +411,22 @@ mod tests {
         index.apply(&changes(&[("b", Some("2"))]), 1).unwrap();
         drop(index);
         assert_eq!(reopen(&folder).range(b"", b"\xff", 9), Ok(vec![row("b", "2")]));
+    }
+
+    #[test]
+    fn a_lock_that_lingers_is_waited_for_and_costs_no_row() {
+        let (folder, mut index) = fresh();
+        index.apply(&changes(&[("a", Some("1"))]), 7).unwrap();
+        drop(index);
+        let lingering = File::open(folder.path().join("index").join(ROWS).join(DATA)).unwrap();
+        lingering.lock().unwrap();
+        let (send, reopened) = mpsc::channel();
+        let path = folder.path().join("index");
+        std::thread::spawn(move || send.send(SledIndex::open(&path, CACHE_BYTES).unwrap()));
+        assert!(matches!(reopened.recv_timeout(Duration::from_millis(200)), Err(mpsc::RecvTimeoutError::Timeout)));
+        drop(lingering);
+        let index = reopened.recv().unwrap();
+        assert_eq!((index.replaced(), index.get(b"a")), (None, Ok(Some(b"1".to_vec()))));
     }
 
     #[test]
