@@ -42,6 +42,7 @@ pub mod store;
 pub mod batch;
 pub mod table;
 pub mod exchange;
+pub mod open_ask;
 pub mod receipts;
 
 // ── knowledge ── what is known of a person, and who may see it

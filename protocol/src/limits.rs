@@ -147,6 +147,8 @@ pub const ATTEMPT_LIMIT: Span = Span::from_s(5);
 pub const ASK_LIMIT: Span = Span::from_s(30);
 /// How long a home found in the directory may be used without asking again.
 pub const HOME_LIFE: Span = Span::from_h(24);
+/// How long a key may be in use that seals asks on the disk, once one of them has ended.
+pub const ASK_KEY_LIFE: Span = Span::from_h(24);
 /// The most asks open at once in one seat.
 pub const OPEN_ASKS_MAX: usize = 4096;
 

@@ -31,6 +31,7 @@ use crate::machine::{
     Work,
 };
 use crate::message::{Erasure, Points, Question, Reading, Request, Staff, Submission};
+use crate::open_ask;
 use crate::primitives::{Blinds, OUTPUT_BYTES, Secret, SigningKey, Suite};
 use crate::pseudonym::{self, Pseudonym};
 use crate::roster::Member;
@@ -75,6 +76,8 @@ pub struct Requester {
     /// Nothing is due before; at times something that is over by then was.
     due: Option<Steady>,
     over_time: over_time::OverTime,
+    /// When the key of the rows on the disk is replaced.
+    renewal: Option<Steady>,
 }
 
 /// For whom an exchange is begun.
@@ -140,6 +143,7 @@ impl Requester {
             homes: BTreeMap::new(),
             due: None,
             over_time: over_time::OverTime::default(),
+            renewal: None,
         }
     }
 
@@ -224,6 +228,10 @@ impl Requester {
             Event::Deadline => {
                 self.catch_up(batch, out)?;
                 self.follow_up(gate, batch, out)?;
+                if self.renewal.is_some_and(|at| at <= batch.now().steady) {
+                    self.renewal = None;
+                    open_ask::renew_key(batch)?;
+                }
                 return Ok(Some(Event::Deadline));
             }
             other @ (Event::Request(..)
@@ -248,7 +256,8 @@ impl Requester {
     pub fn deadline(&self) -> Option<(Steady, &'static str)> {
         let due = self.due.map(|due| (due, "an attempt or an ask is over"));
         let later = self.over_time.deadline().map(|at| (at, "receipts are followed up"));
-        due.into_iter().chain(later).min()
+        let renewal = self.renewal.map(|at| (at, "the key of ended asks is destroyed"));
+        due.into_iter().chain(later).chain(renewal).min()
     }
 
     fn ask(
@@ -454,7 +463,7 @@ impl Requester {
             let to = waiting.first().and_then(|exchange| self.exchanges.get(exchange)).map(|open| open.to.clone());
             for exchange in waiting {
                 self.exchanges.remove(&exchange);
-                batch.put(ask_key(batch.seat(), &exchange), None)?;
+                self.forget_row(&exchange, batch)?;
             }
             let to = to.unwrap_or_else(|| self.identity.party.clone());
             self.fail(id, Failure::Unreachable(to), out);
@@ -463,7 +472,7 @@ impl Requester {
         let over: Vec<_> = self.exchanges.iter().filter(|(_id, open)| is_over(open)).map(|(id, _open)| *id).collect();
         for exchange in over {
             self.exchanges.remove(&exchange);
-            batch.put(ask_key(batch.seat(), &exchange), None)?;
+            self.forget_row(&exchange, batch)?;
             out.count(Count::AskFailed);
         }
         for (exchange, open) in &mut self.exchanges {
@@ -489,10 +498,17 @@ impl Requester {
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
         if let Some(open) = self.exchanges.remove(&exchange) {
-            batch.put(ask_key(batch.seat(), &exchange), None)?;
+            self.forget_row(&exchange, batch)?;
             self.fail(open.ask, failure, out);
         }
         Ok(())
+    }
+
+    /// An exchange has ended: its row goes now, and what older copies of it are sealed under goes later.
+    fn forget_row(&mut self, exchange: &ExchangeId, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let at = batch.now().steady.plus(limits::ASK_KEY_LIFE);
+        self.renewal.get_or_insert(at);
+        open_ask::remove(exchange, batch)
     }
 
     fn fail(&mut self, id: AskId, failure: Failure, out: &mut Outbox) {
@@ -527,10 +543,6 @@ fn staff_for(question: &Question, staff: &Staff) -> Staff {
 
 fn tell(out: &mut Outbox, id: AskId, ending: Ending) {
     out.act(Action::Tell(id, Box::new(ending)));
-}
-
-fn ask_key(seat: Seat, exchange: &ExchangeId) -> Key {
-    Key::new(seat, table::ASK, exchange.as_bytes())
 }
 
 fn head_key(seat: Seat, party: &PartyId) -> Key {

@@ -40,6 +40,9 @@ impl Label {
     /// Nobody's: what a seat keeps sealed that is about no known person.
     pub const GENERAL: Self = Self([0; LABEL_BYTES]);
 
+    /// Nobody's either: what a seat has asked and is not answered yet.
+    pub const ASKS: Self = Self([1; LABEL_BYTES]);
+
     /// Takes 16 bytes for a label.
     pub const fn from_bytes(bytes: [u8; LABEL_BYTES]) -> Self {
         Self(bytes)

@@ -27,6 +27,7 @@ use protocol::record::slip::Slip;
 use protocol::record::version::{RecordId, Status};
 use protocol::refusal::Told;
 use protocol::time::Span;
+use protocol::vault::Label;
 use serde_json::json;
 use simulations::founding::{Plan, party};
 use simulations::world::World;
@@ -91,6 +92,14 @@ fn history(world: &mut World) -> Vec<Access> {
     }
 }
 
+/// What in the city's file of keys is about the asks of its own seats.
+fn ask_key(world: &World) -> Option<Vec<u8>> {
+    let keys = world.image(&party(CITY)).unwrap().keys();
+    let label = Label::ASKS.as_bytes();
+    let at = keys.windows(label.len()).position(|window| window == label)?;
+    Some(keys[at..at + 72].to_vec())
+}
+
 const REFUSED: Outcome = Outcome::Refused(Told::NotPermitted);
 
 #[test]
@@ -118,6 +127,37 @@ fn nobody_corrects_what_is_erased() {
     let Outcome::NotKept(flaws) = told(&mut world, CITY, officer(Wish::Submission(vec![slip]))) else { panic!("kept") };
     let [Flaw { path, rule, .. }] = flaws.as_slice() else { panic!("{flaws:?}") };
     assert_eq!((path.as_str(), rule.as_str()), ("id", "erased"));
+}
+
+#[test]
+fn what_an_officer_submitted_is_sealed_under_a_key_that_an_erasure_destroys() {
+    let mut world = world(8);
+    let slip = Slip::read(&record(RecordKind::CarePlan, "e"), &PersonId::parse(CLIENT).unwrap()).unwrap();
+    let submission = officer(Wish::Submission(vec![slip]));
+    assert!(matches!(told(&mut world, CITY, submission), Outcome::Kept(_)));
+    let before = ask_key(&world).unwrap();
+    assert_eq!(told(&mut world, CITY, erasure(Some((RecordKind::CarePlan, "e", None)))), Outcome::Erased(1));
+    let after = ask_key(&world).unwrap();
+    assert_ne!(before, after);
+    // The ask to erase names the person too.
+    world.wait(Span::from_h(25));
+    assert_eq!(ask_key(&world), None);
+}
+
+#[test]
+fn what_an_ask_that_has_ended_is_sealed_under_is_destroyed_within_a_day_or_at_the_next_start() {
+    let mut world = world(9);
+    for _again in 0..2 {
+        assert!(matches!(told(&mut world, CITY, officer(Wish::History)), Outcome::History(..)));
+        assert!(ask_key(&world).is_some());
+        world.crash(&party(CITY)).unwrap();
+        assert_eq!(ask_key(&world), None);
+    }
+    assert!(matches!(told(&mut world, CITY, officer(Wish::History)), Outcome::History(..)));
+    world.wait(Span::from_h(23));
+    assert!(ask_key(&world).is_some());
+    world.wait(Span::from_h(2));
+    assert_eq!(ask_key(&world), None);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::machine::{Action, Outbox};
 use crate::message::{Erasure, Named, Outcome};
 use crate::municipality::Municipality;
 use crate::municipality::file::{self, File, Place};
+use crate::open_ask;
 use crate::policy;
 use crate::policy::ruling::Denial;
 use crate::record::version::{Head, RecordId};
@@ -70,6 +71,8 @@ impl Municipality {
                 u64::try_from(erased.len()).unwrap_or(u64::MAX)
             }
         };
+        // An officer may have submitted it through this very seat.
+        open_ask::renew_key(batch)?;
         // The leaf of an erasure is in nobody's chain: what it says must outlive the person's key.
         Ok(Finding { result: Ok(Outcome::Erased(erased)), label: Label::GENERAL, shown })
     }
@@ -125,6 +128,7 @@ pub fn retain(desk: &Desk, cursor: Option<Key>, batch: &mut Batch<'_>) -> Result
         erased = erased.saturating_add(gone.len());
     }
     if erased > 0 {
+        open_ask::renew_key(batch)?;
         kinds.sort();
         note(desk, erased, kinds, batch)?;
     }

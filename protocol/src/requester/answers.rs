@@ -26,7 +26,7 @@ use crate::record::paper;
 use crate::store::StoreError;
 use crate::vault::Label;
 
-use super::{LOST_AGAIN, Requester, ask_key, head_key, tell};
+use super::{LOST_AGAIN, Requester, head_key, tell};
 
 impl Requester {
     /// Writes our own leaf about a believed answer and goes on.
@@ -40,7 +40,7 @@ impl Requester {
     ) -> Result<(), StoreError> {
         let Some(open) = self.exchanges.remove(&exchange) else { return Ok(()) };
         let Some(sent) = open.sent else { return Ok(()) };
-        batch.put(ask_key(batch.seat(), &exchange), None)?;
+        self.forget_row(&exchange, batch)?;
         self.remember_head(&open.to, &accepted.note, batch)?;
         let own_leaf = self.enter_own(&open.request, &sent.pending, &accepted, gate, batch)?;
         let head = &accepted.note.checkpoint;

@@ -15,10 +15,10 @@ use crate::ledger::proof::VerifiedNotes;
 use crate::limits;
 use crate::machine::{Action, AskId, Draft, Drafted, Failure, KnownNote, Outbox, Pending, Reuse, Work};
 use crate::message::{Question, Request, Seen};
+use crate::open_ask::OpenAsk;
 use crate::store::StoreError;
 use crate::time::Steady;
 
-use super::resume::AskRow;
 use super::{Caller, Channel, NOTES_MAX, OpenExchange, Requester, Sent, head_key, staff_for};
 
 impl Requester {
@@ -164,7 +164,7 @@ impl Requester {
             return self.end_exchange(exchange, failure, batch, out);
         };
         let Drafted { outgoing, reuse, is_fresh } = drafted;
-        let row = AskRow::new(&open.request, &outgoing.bytes, &outgoing.answer_secret, now.wall);
+        let row = OpenAsk::new(&open.request, &outgoing.bytes, &outgoing.answer_secret, now.wall);
         match row.keep(&exchange, batch) {
             // Our own question is too long to be kept: no fault of the store.
             Err(StoreError::TooLong) => return self.end_exchange(exchange, Failure::Malformed, batch, out),

@@ -11,6 +11,7 @@ use protocol::gate::Gate;
 use protocol::host::{Host, Input, Office, heard};
 use protocol::id::party::PartyId;
 use protocol::primitives::Secret;
+use protocol::store::name;
 use protocol::store::staged::Staged;
 use protocol::store::{Store, StoreError, StoreSecret};
 use protocol::time::{Span, Timestamp};
@@ -37,6 +38,13 @@ pub enum Edited {
 pub struct Image {
     disk: FalseDisk,
     index: FalseIndex,
+}
+
+impl Image {
+    /// The file of keys.
+    pub fn keys(&self) -> Vec<u8> {
+        self.disk.bytes(&name::of(name::Kind::Vault))
+    }
 }
 
 /// What is left of a host that does not run.
