@@ -246,11 +246,14 @@ fn what_has_been_over_for_as_long_as_it_is_kept_goes_by_itself() {
     (old["valid_from"], old["valid_to"]) = (json!("2015-01-01"), json!("2015-12-31"));
     let mut recent = record(RecordKind::CarePlan, "d");
     (recent["valid_from"], recent["valid_to"]) = (json!("2025-01-01"), json!("2025-12-31"));
-    let line = line_of(&[tie(PLANNER, "care-planning")], &[old, recent], Some(MEDICAL));
-    assert_eq!(world.import(&party(CITY), &line), Some(Ok(2)));
+    let mut told_late = old.clone();
+    told_late["id"] = json!("e".repeat(32));
+    (old["recorded_at_ms"], recent["recorded_at_ms"]) = (json!(1_420_070_400_000_u64), json!(1_735_689_600_000_u64));
+    let line = line_of(&[tie(PLANNER, "care-planning")], &[old, recent, told_late], Some(MEDICAL));
+    assert_eq!(world.import(&party(CITY), &line), Some(Ok(3)));
     let size = world.ledger_size(&party(CITY));
     world.wait(Span::from_s(300));
     let (numbers, withheld) = plans(&mut world, Some(Versions::All));
-    assert_eq!((numbers.len(), withheld), (3, 1));
+    assert_eq!((numbers.len(), withheld), (4, 1), "what was recorded a moment ago is not over");
     assert!(world.ledger_size(&party(CITY)) > size, "the ledger says so");
 }

@@ -429,7 +429,18 @@ fn an_import_keeps_no_guess() {
         ]
     );
     assert_eq!(world.import(&city, &client()), Some(Ok(0)), "what is there already is not kept again");
-    let untied = bad(&|value| value["relationships"] = serde_json::json!([]));
+    let silent = bad(&|value| value["relationships"] = serde_json::json!([]));
+    let other = bad(&|value| value["relationships"][0]["party"] = serde_json::json!("office:1370109999"));
+    for lines in [silent, other] {
+        assert_eq!(world.import(&city, &lines), Some(Ok(0)));
+        let told = answered(world.ask(&party(PLANNER), survey())).outcome;
+        assert!(matches!(told, Outcome::Records(_)), "a line that does not name an organisation does not untie it");
+    }
+    let untied = bad(&|value| {
+        for tie in value["relationships"].as_array_mut().unwrap() {
+            tie["until"] = serde_json::json!("2025-06-30");
+        }
+    });
     assert_eq!(world.import(&city, &untied), Some(Ok(0)));
     assert_eq!(answered(world.ask(&party(PLANNER), survey())).outcome, Outcome::Refused(Told::NotPermitted));
 }

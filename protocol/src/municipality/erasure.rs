@@ -135,12 +135,14 @@ pub fn retain(desk: &Desk, cursor: Option<Key>, batch: &mut Batch<'_>) -> Result
     Ok(next)
 }
 
-/// Whether the last version of a record ended so many years ago: then all its versions are over.
+/// Whether a record came to its end so many years ago: then all its versions are over. It did when its last version has an
+/// end, on the latest day that any of them holds or was recorded: nobody makes a record old by saying that it ended long ago.
 fn is_over(places: &[Place], head: &Head, years: u32, today: Date) -> bool {
-    let of_record = places.iter().map(|place| &place.head).filter(|other| other.id == head.id);
-    let last = of_record.max_by_key(|other| other.number).and_then(|last| last.valid_to);
-    let until = last.and_then(|last| last.plus_months(years.saturating_mul(12)));
-    until.is_some_and(|until| until < today)
+    let of_record = || places.iter().map(|place| &place.head).filter(|other| other.id == head.id);
+    let is_open = of_record().max_by_key(|other| other.number).is_none_or(|last| last.valid_to.is_none());
+    let days = of_record().flat_map(|other| [other.valid_to, Some(Date::from_timestamp_japan(other.recorded_at))]);
+    let until = days.flatten().max().and_then(|end| end.plus_months(years.saturating_mul(12)));
+    !is_open && until.is_some_and(|until| until < today)
 }
 
 /// The leaf of what went by itself.
@@ -188,6 +190,23 @@ mod tests {
             position: Position { offset: 0, len: 0 },
             salt: None,
         }
+    }
+
+    #[test]
+    fn no_version_makes_a_record_older_than_it_is() {
+        // 2025-04-01 and 2026-04-01.
+        let recorded = |place: Place, at: u64| {
+            let head = Head { recorded_at: Timestamp::from_unix_ms(at), ..place.head };
+            Place { head, ..place }
+        };
+        let ends = recorded(place(1, 1, Some("2030-03-31")), 1_743_433_200_000);
+        let backdated = recorded(place(1, 2, Some("2010-03-31")), 1_774_969_200_000);
+        let over_in = |places: &[Place]| {
+            (2016..2050).find(|year| is_over(places, &places[0].head, 5, Date::new(*year, 6, 1).unwrap()))
+        };
+        assert_eq!(over_in(&[ends, backdated]), Some(2035));
+        assert_eq!(over_in(&[backdated]), Some(2031));
+        assert_eq!(over_in(&[ends, place(1, 2, None)]), None);
     }
 
     #[test]

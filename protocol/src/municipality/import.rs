@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::duty::Desk;
 use crate::feed::{Fed, Line};
 use crate::id::handle::Handle;
+use crate::id::party::PartyId;
 use crate::key::KeyId;
 use crate::ledger::leaf::LeafKind;
 use crate::municipality::file::{self, File};
@@ -22,6 +23,9 @@ use crate::vault::Label;
 
 /// The most versions of one kind a person may have: their places share one row of the index.
 pub const VERSIONS_MAX: usize = 400;
+
+/// The most organisations that are or ever were tied to a person: an erasure takes them all in one row.
+pub const TIED_MAX: usize = 2000;
 
 /// Keeps what was fed: `Ok` with how many versions were new, or what is wrong where, never with the value.
 ///
@@ -103,6 +107,10 @@ impl<'a> Fitting<'a> {
         {
             return Ok(Err(ANOTHERS));
         }
+        let tied = File::read(batch, label)?.map_or(0, |file| file.tied.len());
+        if tied.saturating_add(line.ties.len()) > TIED_MAX {
+            return Ok(Err("relationships: too many organisations"));
+        }
         let mut of_kind: BTreeMap<RecordKind, Vec<&Version>> = BTreeMap::new();
         for version in &line.versions {
             of_kind.entry(version.kind).or_default().push(version);
@@ -122,14 +130,13 @@ impl<'a> Fitting<'a> {
         let Self { line, label, medical, fresh } = self;
         let known = File::read(batch, *label)?;
         let (before, old_handle) = known.map_or_else(Default::default, |file| (file.tied, file.medical));
-        for party in before.iter().filter(|party| !line.ties.contains_key(party)) {
-            file::untie(batch, party, *label)?;
-        }
+        // What is said of some organisations says nothing of the others.
+        let tied: BTreeSet<PartyId> = before.into_iter().chain(line.ties.keys().cloned()).collect();
         let file = File {
             person: line.person.clone(),
             consents: line.consents.clone(),
             protections: line.protections.clone(),
-            tied: line.ties.keys().cloned().collect(),
+            tied: tied.into_iter().collect(),
             medical: *medical,
         };
         file.write(batch, *label)?;
