@@ -189,6 +189,12 @@ fn an_unknown_field_is_refused_if_too_deep_or_if_it_identifies_the_person_to_the
     assert_eq!(with(serde_json::json!([[[[[[1]]]]]])), Err((unknown(), "nesting")));
     assert_eq!(with(serde_json::json!(123_456_789_018_u64)), Err((unknown(), "individual_number")));
     assert_eq!(with(serde_json::json!({"123456789018": 1})), Err((unknown(), "individual_number")));
+    assert_eq!(
+        with(serde_json::json!(["1234\n5678\n9018"])),
+        Err((unknown(), "individual_number")),
+        "as JSON writes it"
+    );
+    assert_eq!(with(serde_json::json!({"1234\t5678\t9018": 1})), Err((unknown(), "individual_number")));
 }
 
 #[test]

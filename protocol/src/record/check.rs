@@ -13,6 +13,7 @@ use crate::id::payer::PayerNumber;
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
 use crate::record::individual_number;
+use crate::record::json;
 use crate::record::value::{Fields, Value};
 
 /// The name under which JSON lists what is hidden. No field is called so.
@@ -71,7 +72,11 @@ fn unknown(name: &str, held: &Value, path: &str) -> Result<(), FieldFault> {
     ensure(name != MASKED, path, "name", || "a name that says nothing about masking".to_owned())?;
     no_individual_number(name, path)?;
     match held {
-        Value::Foreign(text) => no_individual_number(text, path),
+        Value::Foreign(text) => {
+            no_individual_number(text, path)?;
+            // What JSON writes with signs of its own is found only as it is read.
+            json::texts_of(text).iter().try_for_each(|text| no_individual_number(text, path))
+        }
         _ => Err(FieldFault::at(path, "type", "a field of the form")),
     }
 }
@@ -151,14 +156,7 @@ fn has_control(text: &str) -> bool {
 
 /// Whether a reader sees anything of it: a name of blanks would be nobody's.
 const fn is_seen(letter: char) -> bool {
-    // Fillers of Hangul, soft hyphen, and what joins, steers, selects or tags.
-    let is_hidden = matches!(
-        letter,
-        '\u{ad}' | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{e0000}'..='\u{e0fff}'
-    );
-    !(is_hidden || letter.is_whitespace())
+    !(individual_number::is_unseen(letter) || letter.is_whitespace())
 }
 
 fn no_individual_number(text: &str, path: &str) -> Result<(), FieldFault> {

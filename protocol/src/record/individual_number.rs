@@ -44,9 +44,15 @@ fn digit_groups(text: &str) -> Vec<Group> {
     groups
 }
 
-/// Whether nobody sees the character: it may stand anywhere in a number.
-const fn is_unseen(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+/// Whether nobody sees the character, so that it may stand anywhere in a number: fillers of Hangul, soft hyphen, the
+/// blank of braille, and what joins, steers, selects or tags.
+pub(super) const fn is_unseen(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Spaces, line ends, dashes, dots, strokes and whatever else is no letter. The mark of long vowels is a letter
@@ -57,12 +63,22 @@ fn is_separator(letter: char) -> bool {
     is_long_vowel || !(letter.is_alphanumeric() || ends_phrase)
 }
 
+/// The noughts of the rows of ten digits that look like ours: ASCII, lowered, full-width, the five of mathematics, and those
+/// of seven segments.
+const NOUGHTS: [u32; 9] = [0x30, 0x2080, 0xff10, 0x1_d7ce, 0x1_d7d8, 0x1_d7e2, 0x1_d7ec, 0x1_d7f6, 0x1_fbf0];
+
 fn digit(letter: char) -> Option<u8> {
-    let plain = match letter {
-        '\u{ff10}'..='\u{ff19}' => char::from_u32(u32::from(letter).checked_sub(0xfee0)?)?,
-        other => other,
+    let raised_or_circled = match letter {
+        '\u{2070}' | '\u{24ea}' => Some(0),
+        '\u{b9}' => Some(1),
+        '\u{b2}' => Some(2),
+        '\u{b3}' => Some(3),
+        '\u{2074}'..='\u{2079}' => u32::from(letter).checked_sub(0x2070),
+        '\u{2460}'..='\u{2468}' => u32::from(letter).checked_sub(0x245f),
+        _ => None,
     };
-    plain.to_digit(10).and_then(|digit| u8::try_from(digit).ok())
+    let of = |nought: &u32| u32::from(letter).checked_sub(*nought).filter(|digit| *digit < 10);
+    raised_or_circled.or_else(|| NOUGHTS.iter().find_map(of)).and_then(|digit| u8::try_from(digit).ok())
 }
 
 fn four_by_four(three: &[Group]) -> Option<Vec<u8>> {
@@ -102,6 +118,16 @@ mod tests {
     }
 
     #[test]
+    fn whichever_digits_it_is_written_with_it_is_found() {
+        for nought in NOUGHTS {
+            let digits = "123456789018".chars().filter_map(|digit| char::from_u32(nought + digit.to_digit(10)?));
+            let text: String = digits.collect();
+            assert!(appears_in(&text), "{text}");
+        }
+        assert!(appears_in("¹²³⁴⁵⁶⁷⁸⁹⁰¹⁸") && appears_in("①②③④⑤⑥⑦⑧⑨⓪①⑧"));
+    }
+
+    #[test]
     fn whatever_stands_between_its_groups_it_is_found() {
         for between in [
             ".", "_", "\n", "\r\n", "\t", ",", "/", ":", "|", "~", "*", "·", "•", "–", "—", "―", "−", "─", "~",
@@ -116,6 +142,11 @@ mod tests {
             assert!(!appears_in(&other), "{between:?}: the check digit does not hold");
         }
         assert!(appears_in("1234.5678_9018"), "two separators of two kinds");
+        for unseen in
+            ["\u{34f}", "\u{61c}", "\u{180b}", "\u{202d}", "\u{2066}\u{2069}", "\u{fe0f}", "\u{e0101}", "\u{3164}"]
+        {
+            assert!(appears_in(&format!("12345{unseen}6789018")), "{unseen:?}");
+        }
         assert!(appears_in("1234\u{200b}5678\u{200b}9018") && appears_in("12\u{ad}3456789018"), "unseen characters");
     }
 

@@ -10,6 +10,7 @@ use crate::date::{Date, Month};
 use crate::record::check::{MASKED, join};
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
+use crate::record::strict_json;
 use crate::record::value::{Fields, Value};
 
 /// How deep a record may be nested; a list and its items count once.
@@ -38,7 +39,7 @@ pub(super) fn write(of: &[Field], fields: &Fields) -> Map<String, Json> {
     for (name, held) in fields.iter() {
         if let Value::Foreign(text) = held {
             // It was JSON when it came in.
-            object.insert(name.to_owned(), serde_json::from_str(text).unwrap_or(Json::Null));
+            object.insert(name.to_owned(), strict_json::parse(text).unwrap_or(Json::Null));
         }
     }
     object
@@ -56,7 +57,16 @@ pub(super) fn hidden(form: &Form, shown: FieldGroups) -> Vec<String> {
 
 /// Whether `text` is what an unknown field at `depth` may hold.
 pub(super) fn is_foreign(text: &str, depth: usize) -> bool {
-    serde_json::from_str::<Json>(text).is_ok_and(|json| is_shallow(&json, depth))
+    strict_json::parse(text).is_ok_and(|json| is_shallow(&json, depth))
+}
+
+/// The texts, names among them, that an unknown field says, as a reader would see them.
+pub(super) fn texts_of(foreign: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    if let Ok(json) = strict_json::parse(foreign) {
+        collect_texts(json, &mut texts);
+    }
+    texts
 }
 
 fn hidden_in(of: &[Field], shown: FieldGroups, path: &str, paths: &mut Vec<String>) {
@@ -85,7 +95,16 @@ fn group(of: &[Field], mut object: Map<String, Json>, path: &str, depth: usize) 
         if !is_shallow(&json, depth) {
             return Err(FieldFault::at(&join(path, FieldFault::UNKNOWN), "nesting", "fewer levels"));
         }
-        fields.insert(&name, Value::Foreign(in_order(json).to_string()));
+        let text = in_order(json).to_string();
+        // What could not be read again must not be kept.
+        if !is_foreign(&text, depth) {
+            return Err(FieldFault::at(
+                &join(path, FieldFault::UNKNOWN),
+                "json",
+                "JSON that stays the same when it is read",
+            ));
+        }
+        fields.insert(&name, Value::Foreign(text));
     }
     Ok(fields)
 }
@@ -183,6 +202,21 @@ fn is_shallow(json: &Json, depth: usize) -> bool {
         Json::Array(items) => items.iter().all(|item| is_shallow(item, deeper)),
         Json::Object(object) => object.values().all(|item| is_shallow(item, deeper)),
         _ => true,
+    }
+}
+
+/// Only ever called on shallow JSON.
+fn collect_texts(json: Json, texts: &mut Vec<String>) {
+    match json {
+        Json::String(text) => texts.push(text),
+        Json::Array(items) => items.into_iter().for_each(|item| collect_texts(item, texts)),
+        Json::Object(object) => {
+            for (name, item) in object {
+                texts.push(name);
+                collect_texts(item, texts);
+            }
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
     }
 }
 

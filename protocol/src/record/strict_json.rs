@@ -1,5 +1,6 @@
 //! JSON in which no name stands twice: which of two values counts would be a guess, and a guess about a
-//! protection is a danger to somebody. Knows nothing of what the names mean.
+//! protection is a danger to somebody. Nor may a name be one that serde_json keeps for itself: it would
+//! read the text behind it as JSON. Knows nothing of what the other names mean.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -13,6 +14,9 @@ pub fn parse(text: &str) -> Result<Value, String> {
         .map_err(|error| format!("not JSON, or a name twice, at column {}", error.column()))?;
     Ok(strict.0)
 }
+
+/// How the names begin under which serde_json hides raw texts and long numbers in objects of one entry.
+const KEPT_BY_SERDE_JSON: &str = "$serde_json::private::";
 
 struct Strict(Value);
 
@@ -66,6 +70,9 @@ impl<'de> Visitor<'de> for Reading {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some((name, Strict(value))) = entries.next_entry::<String, Strict>()? {
+            if name.starts_with(KEPT_BY_SERDE_JSON) {
+                return Err(A::Error::custom("a name that is not free"));
+            }
             if object.insert(name, value).is_some() {
                 return Err(A::Error::custom("a name twice"));
             }
@@ -79,10 +86,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_twice_is_refused_at_any_depth() {
+    fn a_name_twice_or_not_free_is_refused_at_any_depth() {
         let good = r#"{"a":[1,-2,0.5,"x",null,true],"b":{"a":1}}"#;
         assert_eq!(parse(good).unwrap(), serde_json::from_str::<Value>(good).unwrap());
-        for bad in [r#"{"a":1,"a":2}"#, r#"{"b":[{"a":1,"a":1}]}"#, "{", "1 2"] {
+        let raw = r#"{"b":[{"$serde_json::private::RawValue":"{\"a\":1}"}]}"#;
+        for bad in [r#"{"a":1,"a":2}"#, r#"{"b":[{"a":1,"a":1}]}"#, "{", "1 2", raw] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }
