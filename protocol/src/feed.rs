@@ -57,6 +57,8 @@ pub struct Line {
     pub ties: BTreeMap<PartyId, Vec<Relationship>>,
     /// Versions of records.
     pub versions: Vec<Version>,
+    /// When it was read; versions that do not say when they were recorded were so then.
+    pub read_at: Timestamp,
 }
 
 impl Feed {
@@ -108,7 +110,7 @@ fn parse_line(feed: &Feed, text: &str, now: Timestamp) -> Result<Line, String> {
         .iter()
         .map(|item| parse_version(&feed.author, &person, item, now))
         .collect::<Result<_, _>>()?;
-    Ok(Line { person, medical, consents, protections, ties, versions })
+    Ok(Line { person, medical, consents, protections, ties, versions, read_at: now })
 }
 
 fn parse_tie(item: &Value) -> Result<Relationship, String> {

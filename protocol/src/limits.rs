@@ -66,6 +66,11 @@ pub const MEMBERS_MAX: usize = 10_000;
 /// The most record kinds one question may name: fewer than there are. A question is for what its purpose needs; whoever
 /// wants more asks again, and each answer stays short.
 pub const KINDS_PER_QUESTION_MAX: usize = 16;
+/// How long the records of one answer are together, in bytes: a few kilobytes more than what an answer may be are padding,
+/// proofs and what else it says.
+pub const RECORDS_BYTES_MAX: usize = ANSWER_BYTES_MAX - 2 * (64 << 10) - (16 << 10);
+/// How many bytes each kind of an answer has at least, however long those before it are.
+pub const KIND_BYTES: usize = RECORDS_BYTES_MAX / KINDS_PER_QUESTION_MAX / 2;
 /// The most answers a municipality puts together from versions of one kind.
 pub const VERSIONS_PER_KIND_MAX: usize = 256;
 /// The most steps of a person's history in one answer.

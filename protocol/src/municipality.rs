@@ -122,8 +122,9 @@ impl Municipality {
             recorded_by: reading.known_at.map_or(at, |known_at| known_at.min(at)),
         };
         let mut shown = Shown::nothing(kinds.clone());
-        let mut contents = Vec::new();
-        for kind in kinds {
+        let mut contents: Vec<minicbor::bytes::ByteVec> = Vec::new();
+        let mut room = limits::RECORDS_BYTES_MAX;
+        for (kind, after) in kinds.iter().zip((0..kinds.len()).rev()) {
             let facts = Self::facts_of(facts, &file, *kind, today);
             let before = self.judge.remembered();
             let authorised = policy::authorise(&mut self.judge, &facts, &file.person, *kind);
@@ -138,7 +139,14 @@ impl Municipality {
                 Err(Denial::Unrelated) => return refused(Refusal::Unrelated),
                 Err(Denial::NotPermitted) => return refused(Refusal::NotPermitted),
             };
-            let selected = file::read(&permit, label, (as_of, reading.versions), batch)?;
+            let selected = file::read(
+                &permit,
+                label,
+                (as_of, reading.versions),
+                room.saturating_sub(after.saturating_mul(limits::KIND_BYTES)),
+                batch,
+            )?;
+            room = room.saturating_sub(selected.bytes.len());
             shown.groups = shown.groups.union(permit.groups());
             shown.reasons.extend(permit.reasons().iter().cloned());
             shown.versions.extend(selected.records.iter().map(|record| *record.as_bytes()));

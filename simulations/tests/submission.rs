@@ -18,7 +18,8 @@ use protocol::frame::{self, Frame};
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::machine::{Ask, Wish};
-use protocol::message::{Flaw, Kept, Outcome, Staff, Versions};
+use protocol::message::{Flaw, Kept, Named, Outcome, Staff, Versions};
+use protocol::municipality::import::VERSIONS_WITH_OTHERS_MAX;
 use protocol::primitives::{Real, Suite};
 use protocol::record::Record;
 use protocol::record::disclosure::{Content, Shown};
@@ -26,6 +27,7 @@ use protocol::record::slip::Slip;
 use protocol::record::version::{RecordId, Status};
 use protocol::refusal::Told;
 use protocol::time::{Span, Timestamp};
+use serde_json::json;
 use simulations::founding::{Plan, party};
 use simulations::passage::Delivery;
 use simulations::world::World;
@@ -212,6 +214,12 @@ fn a_plan_names_the_level_that_was_certified_for_its_time() {
         flaw(one(PLANNER, submission(vec![Slip { number: 2, status: Status::Amended, ..into.clone() }]))).2,
         "level_of_certification"
     );
+    // One that begins before it and has no end is held against it all the same.
+    let endless = Slip { valid_to: None, ..into.clone() };
+    assert_eq!(
+        flaw(one(PLANNER, submission(vec![Slip { number: 2, status: Status::Amended, ..endless }]))).2,
+        "level_of_certification"
+    );
     let gone = Slip { number: 2, status: Status::Cancelled, ..into };
     assert_eq!(kept(one(PLANNER, submission(vec![gone]))).len(), 1, "what was wrong can be taken back");
     assert_eq!(kept(one(CITY, officer(submission(vec![heavier("e", Status::Final)])))).len(), 1);
@@ -238,6 +246,47 @@ fn one_certification_holds_on_a_day() {
     let (_paper, path, rule) = flaw(one(vec![next.clone(), ended.clone()]));
     assert_eq!((path.as_str(), rule.as_str()), ("valid_from", "overlap"), "in that order both hold for a moment");
     assert_eq!(kept(one(vec![ended, next])).len(), 2);
+    // What is erased cannot be amended; so it does not stand in the way.
+    let again = result("e", 1, "2026-10-01", None);
+    assert_eq!(flaw(submit(&mut world, CITY, officer(submission(vec![again.clone()])))), overlap);
+    let named = Named { kind: RecordKind::CertificationResult, id: [0xdd; 16].into(), number: None };
+    let erasure = Ask { wish: Wish::Erasure(Some(named)), ..officer(submission(Vec::new())) };
+    assert_eq!(submit(&mut world, CITY, erasure), Outcome::Erased(1));
+    assert_eq!(kept(submit(&mut world, CITY, officer(submission(vec![again])))).len(), 1);
+}
+
+#[test]
+fn an_office_fills_no_kind_so_that_the_insurer_has_no_room_and_what_is_left_out_is_counted() {
+    let mut world = world(12);
+    let most = VERSIONS_WITH_OTHERS_MAX;
+    let imported = (1..most).map(|n| {
+        let mut item = record(RecordKind::CarePlan, "a");
+        item["id"] = json!(format!("{n:032x}"));
+        item
+    });
+    let line = line_of(&[tie(PLANNER, "care-planning")], &imported.collect::<Vec<_>>(), None);
+    assert_eq!(world.import(&party(CITY), &line), Some(Ok(most as u64 - 1)));
+    assert_eq!(kept(submit(&mut world, PLANNER, submission(vec![plan("b", 1, Status::Draft)]))).len(), 1);
+    let full = |world: &mut World| submit(world, PLANNER, submission(vec![plan("c", 1, Status::Draft)]));
+    assert_eq!(flaw(full(&mut world)), said("", "versions"));
+    assert_eq!(kept(submit(&mut world, CITY, officer(submission(vec![plan("d", 1, Status::Final)])))).len(), 1);
+    for id in ["b", "d"] {
+        let named = Named {
+            kind: RecordKind::CarePlan,
+            id: (*RecordId::parse(&id.repeat(32)).unwrap().as_bytes()).into(),
+            number: None,
+        };
+        let erasure = Ask { wish: Wish::Erasure(Some(named)), ..officer(submission(Vec::new())) };
+        assert_eq!(submit(&mut world, CITY, erasure), Outcome::Erased(1));
+    }
+    assert_eq!(kept(full(&mut world)).len(), 1, "what is erased takes no room");
+    let wish = Wish::Records { kinds: vec![RecordKind::CarePlan], valid_on: None, known_at: None, versions: None };
+    let Outcome::Records(contents) = submit(&mut world, PLANNER, Ask { wish, ..reading(care(CLIENT), &[]) }) else {
+        panic!("no records");
+    };
+    let content = Content::decode(contents.first().unwrap()).unwrap();
+    assert_eq!(content.versions().len() + content.left_out() as usize, most - 1);
+    assert!(content.left_out() > 0 && !content.versions().is_empty());
 }
 
 #[test]

@@ -38,6 +38,10 @@ impl Lines {
         for version in content.versions() {
             self.add_version(content, version);
         }
+        if content.left_out() > 0 {
+            let told = "件は、答えに収まらず省かれている(始まりの古いもの)。種類を一つにするか、日を指定して照会し直す";
+            self.add(1, &format!("● ほかに {} {told}", content.left_out()));
+        }
         if content.withheld() > 0 {
             self.add(1, &format!("● ほかに {} 版あったが、内容は消去されている", content.withheld()));
         }

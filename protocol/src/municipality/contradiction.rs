@@ -2,8 +2,11 @@
 //! that was certified for its time: what is not decided yet contradicts nothing, and the insurer itself may say what it
 //! finds right. Of what the insurer decides, one certification and one share hold on a day. Changes nothing.
 
+use std::collections::BTreeSet;
+
 use crate::batch::Batch;
 use crate::code::record_kind::RecordKind;
+use crate::date::Date;
 use crate::municipality::file;
 use crate::municipality::submission::Wrong;
 use crate::record::timeline::{self, AsOf};
@@ -37,13 +40,18 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// Whether the level in `version` is none of those certified for its first or its last day.
+/// Whether the level in `version` is none of those certified for its time: for its first day, its last, and each on which a
+/// certification begins in between.
 fn is_of_another_level(version: &Version, label: Label, now: Timestamp, batch: &Batch<'_>) -> Result<bool, StoreError> {
     // What is being written says nothing yet, and what is cancelled says nothing any more.
     let says = matches!(version.status, Status::Final | Status::Amended) && names_the_certified_level(version);
     let Some(told) = level(version).filter(|_level| says) else { return Ok(false) };
     let mut certified = Vec::new();
-    for valid_on in [version.valid_from, version.valid_to.unwrap_or(version.valid_from)] {
+    let last = version.valid_to.unwrap_or(Date::MAX);
+    let places = file::places(batch, label, RecordKind::CertificationResult)?;
+    let begins =
+        places.iter().map(|place| place.head.valid_from).filter(|day| version.valid_from < *day && *day < last);
+    for valid_on in begins.chain([version.valid_from, last]).collect::<BTreeSet<_>>() {
         let as_of = AsOf { valid_on, recorded_by: now };
         let results = file::in_force(batch, label, RecordKind::CertificationResult, as_of)?;
         certified.extend(results.iter().filter_map(level));
@@ -63,7 +71,10 @@ fn overlaps(
     if !matches!(version.kind, RecordKind::CertificationResult | RecordKind::BurdenRatioCard) {
         return Ok(false);
     }
-    let mut heads: Vec<Head> = file::places(batch, label, version.kind)?.iter().map(|place| place.head).collect();
+    // What is erased holds no more, and nobody could amend or replace it.
+    let places = file::places(batch, label, version.kind)?;
+    let readable = places.iter().filter(|place| place.salt.is_some());
+    let mut heads: Vec<Head> = readable.map(|place| place.head).collect();
     heads.extend(fresh.iter().filter(|other| other.kind == version.kind).map(Version::head));
     heads.push(version.head());
     // Two periods that meet do so on the first day of one of them.

@@ -138,7 +138,7 @@ pub fn lose_by_medical(batch: &mut Batch<'_>, medical: Label) -> Result<(), Stor
 }
 
 /// Reads what the permit permits: the versions of its kind in force at `as_of`, or every one known by then, masked to
-/// its groups. There is no other way to a record.
+/// its groups, as long as they fit into `room_bytes`. There is no other way to a record.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot be read or a version does not open.
@@ -146,6 +146,7 @@ pub fn read(
     permit: &Permit,
     label: Label,
     (as_of, wanted): (AsOf, Option<Versions>),
+    room_bytes: usize,
     batch: &Batch<'_>,
 ) -> Result<Selected, StoreError> {
     let places = places(batch, label, permit.kind())?;
@@ -160,7 +161,8 @@ pub fn read(
             }
         }
     }
-    let selected = disclosure::select(permit.kind(), (as_of, wanted), permit.groups(), &versions, withheld);
+    let selected =
+        disclosure::select(permit.kind(), (as_of, wanted), permit.groups(), &versions, (withheld, room_bytes));
     selected.map_err(|_fault| UNREADABLE)
 }
 
@@ -217,7 +219,7 @@ fn open(key: &Secret, place: &Place, batch: &Batch<'_>) -> Result<Option<Version
 ///
 /// # Errors
 /// [`StoreError`] if the store refuses it.
-pub fn add(batch: &mut Batch<'_>, label: Label, kind: RecordKind, versions: &[&Version]) -> Result<(), StoreError> {
+pub fn add(batch: &mut Batch<'_>, label: Label, kind: RecordKind, versions: &[Version]) -> Result<(), StoreError> {
     let key = batch.person_key(label)?;
     let mut all = places(batch, label, kind)?;
     for version in versions {
@@ -340,4 +342,33 @@ fn tie_key(batch: &Batch<'_>, party: &PartyId, label: Label) -> Key {
     let name = Digest::of(party.to_string().as_bytes());
     let rest: Vec<u8> = name.as_bytes().iter().take(16).chain(label.as_bytes()).copied().collect();
     batch.key(table::RELATIONSHIP, &rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::date::Date;
+    use crate::limits::ROW_BYTES_MAX;
+    use crate::municipality::import::VERSIONS_MAX;
+    use crate::record::version::Status;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn the_places_of_as_many_versions_as_there_may_be_fit_into_one_row() {
+        let longest = Place {
+            head: Head {
+                id: RecordId::from_bytes([255; 16]),
+                number: u32::MAX,
+                valid_from: Date::MAX,
+                valid_to: Some(Date::MAX),
+                recorded_at: Timestamp::from_unix_ms(u64::MAX),
+                status: Status::Cancelled,
+                supersedes: Some(RecordId::from_bytes([255; 16])),
+            },
+            position: Position { offset: u64::MAX, len: u32::MAX },
+            salt: Some([255; SALT_BYTES].into()),
+        };
+        let row = cbor::encode(&vec![longest; VERSIONS_MAX]).len() + primitives::STORED_EXTRA_BYTES;
+        assert!(row < ROW_BYTES_MAX, "{row}");
+    }
 }

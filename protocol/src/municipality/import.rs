@@ -21,8 +21,11 @@ use crate::record::version::Version;
 use crate::store::StoreError;
 use crate::vault::Label;
 
-/// The most versions of one kind a person may have: their places share one row of the index.
-pub const VERSIONS_MAX: usize = 400;
+/// The most versions of one kind a person may have, erased ones counted: their places share one row of the index.
+pub const VERSIONS_MAX: usize = 500;
+/// The most that are not erased once others than the insurer have handed one in: so many that the insurer always has room
+/// to put something right.
+pub const VERSIONS_WITH_OTHERS_MAX: usize = 300;
 
 /// The most organisations that are or ever were tied to a person: an erasure takes them all in one row.
 pub const TIED_MAX: usize = 2000;
@@ -125,7 +128,8 @@ impl<'a> Fitting<'a> {
         Ok(Ok(Self { line, label, medical, fresh }))
     }
 
-    /// Keeps it; returns how many versions were new.
+    /// Keeps it; returns how many versions were new. What says no other instant is recorded now, not when it was read:
+    /// nobody was shown it in between.
     fn keep(&self, batch: &mut Batch<'_>) -> Result<u64, StoreError> {
         let Self { line, label, medical, fresh } = self;
         let known = File::read(batch, *label)?;
@@ -151,7 +155,11 @@ impl<'a> Fitting<'a> {
         }
         let mut kept: u64 = 0;
         for (kind, versions) in fresh {
-            file::add(batch, *label, *kind, versions)?;
+            let now = batch.now().wall;
+            let at = |version: &Version| if version.recorded_at == line.read_at { now } else { version.recorded_at };
+            let recorded: Vec<_> =
+                versions.iter().map(|version| Version { recorded_at: at(version), ..(*version).clone() }).collect();
+            file::add(batch, *label, *kind, &recorded)?;
             kept = kept.saturating_add(u64::try_from(versions.len()).unwrap_or(u64::MAX));
         }
         Ok(kept)

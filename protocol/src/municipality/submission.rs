@@ -15,7 +15,7 @@ use crate::message::{Flaw, Kept, Outcome, Submission};
 use crate::municipality::Municipality;
 use crate::municipality::contradiction;
 use crate::municipality::file::{self, File};
-use crate::municipality::import::VERSIONS_MAX;
+use crate::municipality::import::{VERSIONS_MAX, VERSIONS_WITH_OTHERS_MAX};
 use crate::policy::ruling::Denial;
 use crate::policy::{self, WritePermit};
 use crate::record::paper::{self, Vouched};
@@ -174,8 +174,11 @@ impl Files<'_> {
         {
             return Ok(Err(flaw));
         }
-        let count = file::places(batch, self.label, one.kind())?.len().saturating_add(fresh.len());
-        Ok(if count < VERSIONS_MAX { Ok(None) } else { wrong("", "versions", "fewer versions of one kind") })
+        let places = file::places(batch, self.label, one.kind())?;
+        let readable = places.iter().filter(|place| place.salt.is_some()).count().saturating_add(fresh.len());
+        let is_full = places.len().saturating_add(fresh.len()) >= VERSIONS_MAX
+            || (!self.is_insurer && readable >= VERSIONS_WITH_OTHERS_MAX);
+        Ok(if is_full { wrong("", "versions", "fewer versions of one kind") } else { Ok(None) })
     }
 
     /// What is wrong with replacing `other`, if something is.
@@ -224,5 +227,5 @@ fn told(version: &Version) -> Kept {
 /// Adds a version of a kind that may be written.
 fn write(permit: &WritePermit, label: Label, version: &Version, batch: &mut Batch<'_>) -> Result<(), StoreError> {
     assert_eq!(permit.kind(), version.kind, "a permit is for one kind");
-    file::add(batch, label, version.kind, &[version])
+    file::add(batch, label, version.kind, core::slice::from_ref(version))
 }

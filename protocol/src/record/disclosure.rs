@@ -38,6 +38,7 @@ pub struct Content {
     versions: Vec<Shown>,
     wanted: Option<Versions>,
     withheld: Option<u32>,
+    left_out: Option<u32>,
 }
 
 /// One version as it is handed out.
@@ -81,6 +82,8 @@ struct Wire {
     wanted: Option<Versions>,
     #[n(5)]
     withheld: Option<u32>,
+    #[n(6)]
+    left_out: Option<u32>,
 }
 
 /// The wire form of [`Shown`].
@@ -109,8 +112,9 @@ struct WireVersion {
     authorship: Option<Authorship>,
 }
 
-/// Of `versions`, those of `kind` that are in force at `as_of`, or all that were known by then, masked to `shown`; the latest
-/// [`VERSIONS_PER_KIND_MAX`] of them by first day. `withheld` more would be shown were they not erased.
+/// Of `versions`, those of `kind` that are in force at `as_of`, or all that were known by then, masked to `shown`: the latest
+/// by first day, no more than [`VERSIONS_PER_KIND_MAX`] and than fit into `room_bytes`, and how many were left out.
+/// `withheld` more would be shown were they not erased.
 ///
 /// # Errors
 /// The [`FieldFault`] of a stored version that is not a record of its kind.
@@ -119,23 +123,31 @@ pub fn select(
     (as_of, wanted): (AsOf, Option<Versions>),
     shown: FieldGroups,
     versions: &[Version],
-    withheld: u32,
+    (withheld, room_bytes): (u32, usize),
 ) -> Result<Selected, FieldFault> {
     let of_kind: Vec<&Version> = versions.iter().filter(|version| version.kind == kind).collect();
     let heads: Vec<_> = of_kind.iter().map(|version| version.head()).collect();
     let chosen = timeline::chosen(&heads, as_of, wanted);
-    let surplus = chosen.len().saturating_sub(VERSIONS_PER_KIND_MAX);
-    let chosen = chosen.into_iter().skip(surplus);
-    let versions: Vec<&Version> =
-        chosen.filter_map(|head| of_kind.iter().find(|version| version.head() == head).copied()).collect();
-    let wire: Result<_, _> = versions.iter().map(|version| WireVersion::of(version, shown)).collect();
-    let about: usize = versions.iter().map(|version| version.content.len().saturating_add(128)).sum();
-    let withheld = (withheld > 0).then_some(withheld);
+    let mut versions = Vec::new();
+    let mut room = room_bytes;
+    for head in chosen.iter().rev().take(VERSIONS_PER_KIND_MAX) {
+        let Some(version) = of_kind.iter().find(|version| version.head() == *head) else { continue };
+        let wire = WireVersion::of(version, shown)?;
+        match room.checked_sub(wire.about_bytes()) {
+            Some(left) => room = left,
+            None => break,
+        }
+        versions.push(wire);
+    }
+    versions.reverse();
+    let some = |count: usize| u32::try_from(count).ok().filter(|count| *count > 0);
+    let left_out = some(chosen.len().saturating_sub(versions.len()));
+    let withheld = Some(withheld).filter(|withheld| *withheld > 0);
     Ok(Selected {
         records: versions.iter().map(|version| version.id).collect(),
         bytes: cbor::encode_about(
-            &Wire { kind, as_of, shown, versions: wire?, wanted, withheld },
-            about.saturating_add(64),
+            &Wire { kind, as_of, shown, versions, wanted, withheld, left_out },
+            room_bytes.saturating_sub(room).saturating_add(64),
         ),
     })
 }
@@ -161,6 +173,7 @@ impl Content {
             versions,
             wanted: wire.wanted,
             withheld: wire.withheld,
+            left_out: wire.left_out,
         })
     }
 
@@ -173,6 +186,7 @@ impl Content {
             "recorded_by": self.as_of.recorded_by.unix_ms(),
             "every_version": self.is_history(),
             "withheld": self.withheld(),
+            "left_out": self.left_out(),
             "versions": versions,
         })
     }
@@ -187,7 +201,12 @@ impl Content {
         self.withheld.unwrap_or_default()
     }
 
-    /// Whether these are all versions that were known, not those in force.
+    /// How many versions more there are for which there was no room: those with the earliest first days.
+    pub fn left_out(&self) -> u32 {
+        self.left_out.unwrap_or_default()
+    }
+
+    /// Whether these are versions that were known, not those in force.
     pub const fn is_history(&self) -> bool {
         self.wanted.is_some()
     }
@@ -228,7 +247,16 @@ impl WireVersion {
             authorship: version.authorship.clone().filter(|_authorship| shown == FieldGroups::ALL),
         })
     }
+
+    /// How long it is, and a little more.
+    fn about_bytes(&self) -> usize {
+        let authorship = self.authorship.as_ref().map_or(0, |authorship| cbor::encode(authorship).len());
+        self.record.len().saturating_add(authorship).saturating_add(BYTES_BESIDE)
+    }
 }
+
+/// No less than a version takes in an answer beside its record and what shows who wrote it, in bytes.
+const BYTES_BESIDE: usize = 192;
 
 impl Shown {
     fn from_wire(wire: WireVersion, kind: RecordKind, shown: FieldGroups) -> Result<Self, FieldFault> {
@@ -325,7 +353,7 @@ mod tests {
             version(1, 2, "office:1370101238", Status::Amended),
             version(2, 1, "insurer:131235", Status::Final),
         ];
-        select(RecordKind::CarePlan, (as_of(9), None), shown, &versions, 0).unwrap()
+        select(RecordKind::CarePlan, (as_of(9), None), shown, &versions, (0, usize::MAX)).unwrap()
     }
 
     fn content(shown: FieldGroups) -> Content {
@@ -361,8 +389,29 @@ mod tests {
     fn only_what_is_in_force_is_handed_out() {
         let numbers: Vec<_> = content(FieldGroups::ALL).versions().iter().map(|v| (v.id, v.number)).collect();
         assert_eq!(numbers, [(RecordId::from_bytes([1; 16]), 2), (RecordId::from_bytes([2; 16]), 1)]);
-        let cards = select(RecordKind::InsuranceCard, (as_of(9), None), FieldGroups::ALL, &[], 0).unwrap();
+        let cards = select(RecordKind::InsuranceCard, (as_of(9), None), FieldGroups::ALL, &[], (0, 0)).unwrap();
         assert_eq!(Content::decode(&cards.bytes).unwrap().versions(), []);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_never_longer_than_was_said() {
+        let mut versions: Vec<Version> = (1..=9).map(|id| version(id, 1, "office:1370101238", Status::Final)).collect();
+        for (day, version) in (1..).zip(&mut versions) {
+            version.valid_from = Date::new(2026, 6, day).unwrap();
+        }
+        let all = (as_of(9), Some(Versions::All));
+        for room in (0..60_000).step_by(331) {
+            let selected = select(RecordKind::CarePlan, all, FieldGroups::ALL, &versions, (0, room)).unwrap();
+            assert!(selected.bytes.len() <= room + 64, "{room}");
+            let content = Content::decode(&selected.bytes).unwrap();
+            let left_out = usize::try_from(content.left_out()).unwrap();
+            assert_eq!(left_out + content.versions().len(), 9);
+            let latest: Vec<_> = versions.iter().skip(left_out).map(|version| version.id).collect();
+            assert_eq!(selected.records, latest);
+        }
+        let room = (0, 60_000);
+        let whole = select(RecordKind::CarePlan, all, FieldGroups::ALL, &versions, room).unwrap();
+        assert_eq!(Content::decode(&whole.bytes).unwrap().left_out(), 0);
     }
 
     #[test]
@@ -386,7 +435,8 @@ mod tests {
     fn a_stored_version_that_is_no_record_is_a_fault_not_an_omission() {
         let mut broken = version(1, 1, "office:1370101238", Status::Final);
         broken.content.pop();
-        let fault = select(RecordKind::CarePlan, (as_of(9), None), FieldGroups::ALL, &[broken], 0).unwrap_err();
+        let fault =
+            select(RecordKind::CarePlan, (as_of(9), None), FieldGroups::ALL, &[broken], (0, usize::MAX)).unwrap_err();
         assert_eq!(fault.rule, "encoding");
     }
 

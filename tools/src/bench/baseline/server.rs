@@ -32,6 +32,7 @@ use protocol::id::insurer::InsurerNumber;
 use protocol::id::party::PartyId;
 use protocol::id::person::PersonId;
 use protocol::ledger::origin::Origin;
+use protocol::limits;
 use protocol::municipality::file::{self, File};
 use protocol::municipality::import;
 use protocol::policy;
@@ -159,9 +160,15 @@ impl Municipality {
             by_self: false,
         };
         let permit = policy::authorise(judge, &facts, &file.person, kind).ok()?;
-        file::read(&permit, label, (AsOf { valid_on: today, recorded_by: now.wall }, None), &batch)
-            .ok()
-            .map(|selected| selected.bytes)
+        file::read(
+            &permit,
+            label,
+            (AsOf { valid_on: today, recorded_by: now.wall }, None),
+            limits::RECORDS_BYTES_MAX,
+            &batch,
+        )
+        .ok()
+        .map(|selected| selected.bytes)
     }
 }
 

@@ -19,6 +19,7 @@ use protocol::fact::vector::{ConsentState, Facts, ProtectionState, ServiceClass}
 use protocol::id::handle::Handle;
 use protocol::id::party::PartyKind;
 use protocol::id::person::PersonId;
+use protocol::limits;
 use protocol::message::Versions;
 use protocol::municipality::file;
 use protocol::policy;
@@ -87,7 +88,8 @@ pub(super) fn measure(config: &NodeConfig, plan: &Plan, reads: u64) -> Result<Re
         let mut dice = OsDice;
         let batch = Batch::new(now, SEAT, &store, &mut staged, &mut dice).map_err(|error| text(&error))?;
         let label = access_log::label(label, &Handle::Care(person.clone()));
-        let selected = file::read(&permit, label, (as_of, wanted), &batch).map_err(|error| text(&error))?;
+        let selected = file::read(&permit, label, (as_of, wanted), limits::RECORDS_BYTES_MAX, &batch)
+            .map_err(|error| text(&error))?;
         let took = began.elapsed();
         let of = if wanted.is_some() { &mut read.every_version } else { &mut read.in_force };
         of.0.push(took);
