@@ -371,6 +371,7 @@ impl Request {
         };
         question
             && self.staff.id.chars().count() <= 64
+            && !self.staff.id.contains(char::is_control)
             && self.staff.proof.as_ref().is_none_or(|proof| proof.len() <= 4096)
             && self.seen.as_ref().is_none_or(|seen| seen.origin.len() <= 120)
             && self.issued <= self.expires

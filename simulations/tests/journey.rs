@@ -399,6 +399,8 @@ fn an_import_keeps_no_guess() {
         bad(&|value| value["protction"] = serde_json::json!(null)),
         bad(&|value| value["protection"] = serde_json::json!({"from": "2025-02-01", "until": "2025-01-01"})),
         bad(&|value| value["records"][0]["number"] = serde_json::json!("2")),
+        bad(&|value| value["records"][0]["number"] = serde_json::json!(0)),
+        bad(&|value| value["records"][0]["number"] = serde_json::json!(u32::MAX)),
         bad(&|value| value["records"][0]["valid_from"] = serde_json::json!("2025-02-02")),
         line().replacen("\"medical\"", "\"protection\":{\"from\":\"2025-01-01\",\"until\":null},\"medical\"", 1),
         format!("{}\n{}", line(), line()),
@@ -422,7 +424,7 @@ fn an_import_keeps_no_guess() {
         reasons.push(what);
     }
     assert_eq!(
-        reasons[8..],
+        reasons[10..],
         [
             "line 2: medical: another person's".to_owned(),
             "line 1: records: this number of the record is there with other content".to_owned(),

@@ -186,6 +186,12 @@ fn versions_follow_one_another_and_each_error_names_its_rule() {
     let replaces = |other: &str| Slip { supersedes: RecordId::parse(&other.repeat(32)), ..plan("b", 1, Status::Final) };
     assert_eq!(flaw(one(vec![replaces("e")])), said("supersedes", "known"));
     assert_eq!(flaw(one(vec![replaces("b")])), said("supersedes", "other"));
+    let replacing = |other: &str, slip: Slip| Slip { supersedes: RecordId::parse(&other.repeat(32)), ..slip };
+    let chain = vec![plan("1", 1, Status::Final), replacing("1", plan("2", 1, Status::Final))];
+    assert_eq!(kept(one(chain)).len(), 2);
+    assert_eq!(kept(one(vec![replacing("2", plan("3", 1, Status::Final))])).len(), 1);
+    let circle = replacing("3", plan("1", 2, Status::Amended));
+    assert_eq!(flaw(one(vec![circle])), said("supersedes", "circle"));
     assert_eq!(kept(one(vec![plan("b", 1, Status::Draft), plan("b", 2, Status::Final)])).len(), 2);
     assert_eq!(flaw(one(vec![plan("b", 3, Status::Final)])), said("status", "sequence"));
     let other = Slip { valid_to: Date::parse("2027-01-31"), ..plan("b", 2, Status::Final) };
@@ -265,7 +271,7 @@ fn an_office_fills_no_kind_so_that_the_insurer_has_no_room_and_what_is_left_out_
         item
     });
     let line = line_of(&[tie(PLANNER, "care-planning")], &imported.collect::<Vec<_>>(), None);
-    assert_eq!(world.import(&party(CITY), &line), Some(Ok(most as u64 - 1)));
+    assert_eq!(world.import(&party(CITY), &line), Some(Ok(u64::try_from(most).unwrap() - 1)));
     assert_eq!(kept(submit(&mut world, PLANNER, submission(vec![plan("b", 1, Status::Draft)]))).len(), 1);
     let full = |world: &mut World| submit(world, PLANNER, submission(vec![plan("c", 1, Status::Draft)]));
     assert_eq!(flaw(full(&mut world)), said("", "versions"));
@@ -285,7 +291,7 @@ fn an_office_fills_no_kind_so_that_the_insurer_has_no_room_and_what_is_left_out_
         panic!("no records");
     };
     let content = Content::decode(contents.first().unwrap()).unwrap();
-    assert_eq!(content.versions().len() + content.left_out() as usize, most - 1);
+    assert_eq!(content.versions().len() + usize::try_from(content.left_out()).unwrap(), most - 1);
     assert!(content.left_out() > 0 && !content.versions().is_empty());
 }
 

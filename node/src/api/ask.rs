@@ -47,7 +47,7 @@ fn read(value: &Value) -> Result<Ask, Trouble> {
     only(value, &KNOWN)?;
     let staff = value.get("staff").ok_or(Trouble::field("staff"))?;
     let id = text(staff, "staff.id", "id")?;
-    if id.is_empty() || id.chars().count() > 64 {
+    if id.is_empty() || id.chars().count() > 64 || id.contains(char::is_control) {
         return Err(Trouble::field("staff.id"));
     }
     let job = Job::parse(text(staff, "staff.job", "job")?).ok_or(Trouble::field("staff.job"))?;
@@ -204,6 +204,7 @@ mod tests {
         assert!(read(&good()).is_ok());
         for (path, wrong) in [
             ("staff", json!(null)),
+            ("staff", json!({"id": "s-1\u{1b}[2J", "job": "care-manager"})),
             ("purpose", json!("curiosity")),
             ("person", json!({ "insurer": "131235", "insured": "12" })),
             ("kinds", json!(["secrets"])),

@@ -89,10 +89,14 @@ pub(super) async fn check_host(State(desk): State<Arc<Desk>>, request: Request, 
 }
 
 fn is_ours(host: &str, hosts: &[String]) -> bool {
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _port)) => address,
-        None => host.split_once(':').map_or(host, |(name, _port)| name),
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, "")) => (address, None),
+        Some((address, rest)) => (address, Some(rest.strip_prefix(':').unwrap_or(rest))),
+        None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
     };
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return false;
+    }
     // A literal loopback address cannot be rebound.
     let is_loopback = name.parse::<core::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     is_loopback || hosts.iter().any(|ours| ours.eq_ignore_ascii_case(name))
@@ -110,9 +114,19 @@ mod tests {
         for good in ["localhost", "LOCALHOST:8471", "127.0.0.1:1", "[::1]:8471", "node.example:80"] {
             assert!(is_ours(good, &hosts), "{good}");
         }
-        for bad in
-            ["", "evil.example:8471", "localhost.evil.example", "192.0.2.1:80", "[2001:db8::1]", "127.0.0.1.evil"]
-        {
+        for bad in [
+            "",
+            "evil.example:8471",
+            "localhost.evil.example",
+            "192.0.2.1:80",
+            "[2001:db8::1]",
+            "127.0.0.1.evil",
+            "127.0.0.1:80.evil",
+            "localhost:",
+            "[::1].evil",
+            "[::1]:x",
+            "localhost:80:80",
+        ] {
             assert!(!is_ours(bad, &hosts), "{bad}");
         }
     }

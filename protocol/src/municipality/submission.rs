@@ -200,8 +200,31 @@ impl Files<'_> {
         Ok(match all.max_by_key(|version| version.number) {
             None => rule("known", "a record of this person and kind that is kept"),
             Some(last) if !self.may_amend(last) => rule("author", "a record of your own"),
+            Some(_) if self.is_behind(kind, (own, other), fresh, batch)? => {
+                rule("circle", "a record that does not itself replace this one: neither would be in force")
+            }
             Some(_) => None,
         })
+    }
+
+    /// Whether `other` replaces `own`, or one that does, or one that replaces one that does.
+    fn is_behind(
+        &self,
+        kind: RecordKind,
+        (own, other): (RecordId, RecordId),
+        fresh: &[Version],
+        batch: &Batch<'_>,
+    ) -> Result<bool, StoreError> {
+        let kept =
+            file::places(batch, self.label, kind)?.into_iter().map(|place| (place.head.id, place.head.supersedes));
+        let fresh = fresh.iter().filter(|version| version.kind == kind).map(|version| (version.id, version.supersedes));
+        let replaces: Vec<_> = kept.chain(fresh).filter_map(|(id, replaced)| Some((id, replaced?))).collect();
+        let (mut seen, mut next) = (BTreeSet::from([other]), vec![other]);
+        while let Some(at) = next.pop() {
+            let replaced = replaces.iter().filter(|(id, _replaced)| *id == at).map(|(_id, replaced)| *replaced);
+            next.extend(replaced.filter(|replaced| seen.insert(*replaced)));
+        }
+        Ok(seen.contains(&own))
     }
 
     fn may_amend(&self, version: &Version) -> bool {

@@ -54,11 +54,12 @@ impl Slip {
         if valid_to.is_some_and(|last| last < valid_from) {
             return Err("valid_to: before valid_from".to_owned());
         }
-        let number = whole(item, "number")?.map_or(Ok(1), u32::try_from);
+        let number = whole(item, "number")?.unwrap_or(1);
+        let number = u32::try_from(number).ok().filter(|number| (1..=NUMBER_MAX).contains(number));
         Ok(Self {
             id: field(item, "id", RecordId::parse)?,
             kind,
-            number: number.map_err(|_error| "number: too large".to_owned())?,
+            number: number.ok_or_else(|| format!("number: not from 1 to {NUMBER_MAX}"))?,
             valid_from,
             valid_to,
             status: field(item, "status", Status::parse)?,
@@ -85,6 +86,9 @@ impl Slip {
         }
     }
 }
+
+/// The greatest number of a version: far above what is kept, and far below where counting ends.
+const NUMBER_MAX: u32 = 1_000_000;
 
 impl core::fmt::Debug for Slip {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
