@@ -422,7 +422,7 @@ mod tests {
         lingering.lock().unwrap();
         let (send, reopened) = mpsc::channel();
         let path = folder.path().join("index");
-        std::thread::spawn(move || send.send(SledIndex::open(&path, CACHE_BYTES).unwrap()));
+        std::thread::spawn(move || send.send(Box::new(SledIndex::open(&path, CACHE_BYTES).unwrap())).unwrap());
         assert!(matches!(reopened.recv_timeout(Duration::from_millis(200)), Err(mpsc::RecvTimeoutError::Timeout)));
         drop(lingering);
         let index = reopened.recv().unwrap();
