@@ -416,6 +416,13 @@ fn an_import_keeps_no_guess() {
             (other["number"], value["records"][1]["number"]) = (serde_json::json!(1), serde_json::json!(1));
             value["records"].as_array_mut().unwrap().push(other);
         }),
+        // Two certifications of one day.
+        bad(&|value| {
+            let mut other = value["records"][0].clone();
+            (other["id"], other["valid_from"], other["valid_to"]) =
+                (serde_json::json!("78".repeat(16)), serde_json::json!("2026-01-01"), serde_json::json!(null));
+            value["records"].as_array_mut().unwrap().push(other);
+        }),
     ];
     let mut reasons = Vec::new();
     for lines in refused {
@@ -428,6 +435,8 @@ fn an_import_keeps_no_guess() {
         [
             "line 2: medical: another person's".to_owned(),
             "line 1: records: this number of the record is there with other content".to_owned(),
+            "line 1: records: two that hold on one day, of a kind of which one only does; end, amend or replace one"
+                .to_owned(),
         ]
     );
     assert_eq!(world.import(&city, &client()), Some(Ok(0)), "what is there already is not kept again");

@@ -68,7 +68,7 @@ fn overlaps(
     now: Timestamp,
     batch: &Batch<'_>,
 ) -> Result<bool, StoreError> {
-    if !matches!(version.kind, RecordKind::CertificationResult | RecordKind::BurdenRatioCard) {
+    if !holds_alone(version.kind) {
         return Ok(false);
     }
     // What is erased holds no more, and nobody could amend or replace it.
@@ -83,6 +83,19 @@ fn overlaps(
         let held = timeline::in_force(&heads, AsOf { valid_on, recorded_by: now });
         held.len() > 1 && held.contains(&version.head())
     }))
+}
+
+/// Whether some day has two of these that hold, of a kind of which one only does, once all of them are kept.
+pub(super) fn is_crowded(kind: RecordKind, heads: &[Head]) -> bool {
+    // As of the end of time: all that is kept is known.
+    let recorded_by = Timestamp::from_unix_ms(u64::MAX);
+    let mut days = heads.iter().map(|head| head.valid_from);
+    holds_alone(kind) && days.any(|valid_on| timeline::in_force(heads, AsOf { valid_on, recorded_by }).len() > 1)
+}
+
+/// Whether one record of the kind holds on a day and no other.
+const fn holds_alone(kind: RecordKind) -> bool {
+    matches!(kind, RecordKind::CertificationResult | RecordKind::BurdenRatioCard)
 }
 
 /// A plan made while an application waits (暫定) names the level that is expected.

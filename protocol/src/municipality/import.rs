@@ -15,6 +15,7 @@ use crate::id::handle::Handle;
 use crate::id::party::PartyId;
 use crate::key::KeyId;
 use crate::ledger::leaf::LeafKind;
+use crate::municipality::contradiction;
 use crate::municipality::file::{self, File};
 use crate::primitives::Secret;
 use crate::record::version::Version;
@@ -166,7 +167,7 @@ impl<'a> Fitting<'a> {
     }
 }
 
-/// Those of `versions` that are not there yet; none of them contradicts one that is.
+/// Those of `versions` that are not there yet; none of them contradicts one that is, or another.
 fn new_ones<'a>(
     kind: RecordKind,
     versions: Vec<&'a Version>,
@@ -190,6 +191,15 @@ fn new_ones<'a>(
     }
     if places.len().saturating_add(fresh.len()) > VERSIONS_MAX {
         return Ok(Err("records: too many versions of one kind"));
+    }
+    let readable = places.iter().filter(|place| place.salt.is_some()).map(|place| place.head);
+    let before: Vec<_> = readable.collect();
+    let after = [before.clone(), fresh.values().map(|version| version.head()).collect()].concat();
+    // What is crowded already came before this was looked at, and could not be put right in steps.
+    if !fresh.is_empty() && contradiction::is_crowded(kind, &after) && !contradiction::is_crowded(kind, &before) {
+        return Ok(Err(
+            "records: two that hold on one day, of a kind of which one only does; end, amend or replace one",
+        ));
     }
     Ok(Ok(fresh.into_values().collect()))
 }
