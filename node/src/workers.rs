@@ -167,7 +167,7 @@ fn instead(seat: Seat, work: &Work) -> Option<Done> {
         Work::OpenAnswer { pending, .. } => {
             Some(Done::Event(seat, Event::Answered(pending.exchange, Err(AnswerError::DoesNotOpen))))
         }
-        Work::Blind(ask, _) | Work::Unblind(ask, _) => Some(Done::Event(seat, Event::Unblinded(*ask, None))),
+        Work::Blind(ask, ..) | Work::Unblind(ask, _) => Some(Done::Event(seat, Event::Unblinded(*ask, None))),
         Work::ReadFeed(id, _) => {
             let fed = Fed { digest: Digest::of(&[]), lines: Err("it could not be read".to_owned()) };
             Some(Done::Event(seat, Event::Fed(*id, Box::new(fed))))

@@ -111,6 +111,8 @@ pub const NOTICES_PER_PORTION_MAX: usize = 128;
 pub const PORTION_BYTES_MAX: usize = 512 << 10;
 /// How long the next portion waits: a slow line must have taken the one before.
 pub const PORTION_EVERY: Span = Span::from_ms(250);
+/// The most pseudonymisers a roster may name: a pseudonym takes an evaluation by each.
+pub const EVALUATORS_MAX: usize = 3;
 /// The most witnesses a roster may name: the lines of a quorum must fit under one head.
 pub const WITNESSES_MAX: usize = 21;
 /// The longest beginning of an epoch, in bytes: it stands in a row.

@@ -209,10 +209,10 @@ pub enum Event {
     Lost(ExchangeId),
     /// The asked member does not admit us.
     Declined(ExchangeId),
-    /// Handles are hidden.
-    Blinded(AskId, Box<(Blinds, Vec<[u8; 32]>)>),
-    /// The oblivious output is uncovered, or the proof does not hold.
-    Unblinded(AskId, Option<Box<[u8; OUTPUT_BYTES]>>),
+    /// A handle is hidden, once for each evaluator: no two see the same point.
+    Blinded(AskId, Vec<(Blinds, [u8; 32])>),
+    /// An evaluator's output is uncovered; none if its proof does not hold.
+    Unblinded(AskId, Option<(PartyId, Box<[u8; OUTPUT_BYTES]>)>),
     /// Points are evaluated.
     Evaluated(Box<Verified>, Route, Option<Box<Evaluation>>),
     /// Versions to be submitted are signed.
@@ -344,8 +344,8 @@ pub enum Work {
         /// The answer.
         bytes: Vec<u8>,
     },
-    /// Hide a handle.
-    Blind(AskId, Vec<u8>),
+    /// Hide a handle, so many times.
+    Blind(AskId, Vec<u8>, usize),
     /// Uncover an output.
     Unblind(AskId, Box<Unblinding>),
     /// Evaluate hidden points.
@@ -477,6 +477,8 @@ pub struct Accepted {
 /// All that uncovering an output takes.
 #[derive(Debug)]
 pub struct Unblinding {
+    /// The evaluator.
+    pub evaluator: PartyId,
     /// The evaluator's public key.
     pub public: PublicKey,
     /// The handle.
@@ -664,12 +666,16 @@ impl Work {
                 let accepted = pending.accept(&bytes, now.wall, primitives).map(Box::new);
                 Done::Event(seat, Event::Answered(exchange, accepted))
             }
-            Self::Blind(ask, input) => match primitives.blind(&[input], dice) {
-                Ok(hidden) => Done::Event(seat, Event::Blinded(ask, Box::new(hidden))),
-                Err(_broken) => Done::Event(seat, Event::Unblinded(ask, None)),
-            },
+            Self::Blind(ask, input, times) => {
+                let hidden = core::iter::repeat_with(|| hide(&input, primitives, dice)).take(times);
+                match hidden.collect() {
+                    Some(hidden) => Done::Event(seat, Event::Blinded(ask, hidden)),
+                    None => Done::Event(seat, Event::Unblinded(ask, None)),
+                }
+            }
             Self::Unblind(ask, unblinding) => {
-                Done::Event(seat, Event::Unblinded(ask, unblinding.uncover(primitives).map(Box::new)))
+                let output = unblinding.uncover(primitives).map(Box::new);
+                Done::Event(seat, Event::Unblinded(ask, output.map(|output| (unblinding.evaluator, output))))
             }
             Self::Sign(ask, signing) => {
                 let Signing { slips, person, author, network, signing } = *signing;
@@ -758,6 +764,11 @@ impl KnownNote {
         let checkpoint = SignedCheckpoint::parse(bytes).ok()?.claim().ok()?;
         Some(Self { bytes: bytes.to_vec(), checkpoint })
     }
+}
+
+fn hide(input: &[u8], primitives: &dyn Primitives, dice: &mut dyn CryptoRng) -> Option<(Blinds, [u8; 32])> {
+    let (blinds, points) = primitives.blind(&[input.to_vec()], dice).ok()?;
+    Some((blinds, *points.first()?))
 }
 
 impl Unblinding {

@@ -94,7 +94,12 @@ struct Caller {
 struct OpenAsk {
     ask: Ask,
     ends: Steady,
-    blinds: Option<Blinds>,
+    /// What uncovers each evaluator's answer, until it is there.
+    hidden: BTreeMap<PartyId, Blinds>,
+    /// How many evaluators were asked.
+    evaluators: usize,
+    /// What each of them made of the handle.
+    outputs: BTreeMap<PartyId, Box<[u8; OUTPUT_BYTES]>>,
     pseudonym: Option<Pseudonym>,
 }
 
@@ -222,7 +227,7 @@ impl Requester {
                 let failure = Failure::NotAdmitted(to.unwrap_or_else(|| self.identity.party.clone()));
                 self.end_exchange(exchange, failure, batch, out)?;
             }
-            Event::Blinded(id, hidden) => self.blinded(id, *hidden, gate, batch, out)?,
+            Event::Blinded(id, hidden) => self.blinded(id, hidden, gate, batch, out)?,
             Event::Signed(id, papers) => self.signed(id, papers, gate, batch, out)?,
             Event::Unblinded(id, output) => self.unblinded(id, output, gate, batch, out)?,
             Event::Deadline => {
@@ -283,16 +288,28 @@ impl Requester {
         let ends = batch.now().steady.plus(limits::ASK_LIMIT);
         let person = ask.person.clone();
         let is_registration = matches!(ask.wish, Wish::Registration { .. });
-        self.asks.insert(id, OpenAsk { ask, ends, blinds: None, pseudonym: None });
+        self.asks.insert(
+            id,
+            OpenAsk { ask, ends, hidden: BTreeMap::new(), evaluators: 0, outputs: BTreeMap::new(), pseudonym: None },
+        );
         self.expect(ends);
         match self.known_home(&person, batch.now().steady) {
             Some(insurer) if !is_registration => self.read_from(id, &insurer, gate, batch, out),
             _ => {
-                let hide = Work::Blind(id, pseudonym::input(&person));
-                out.act(Action::Work(self.identity.seat, Box::new(hide)));
+                let evaluators = gate.roster().of_kind(PartyKind::Pseudonymiser).count();
+                self.hide(id, &person, evaluators, out);
                 Ok(())
             }
         }
+    }
+
+    /// Hands the handle to a worker, to be hidden from so many evaluators.
+    fn hide(&mut self, id: AskId, person: &Handle, evaluators: usize, out: &mut Outbox) {
+        if evaluators == 0 {
+            return self.fail(id, Failure::NotReady("no pseudonymiser in the roster"), out);
+        }
+        let hide = Work::Blind(id, pseudonym::input(person), evaluators);
+        out.act(Action::Work(self.identity.seat, Box::new(hide)));
     }
 
     /// The insurer on the card, or one found in the directory not long ago.
@@ -309,36 +326,50 @@ impl Requester {
     fn blinded(
         &mut self,
         id: AskId,
-        (blinds, points): (Blinds, Vec<[u8; 32]>),
+        hidden: Vec<(Blinds, [u8; 32])>,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
         let Some(open) = self.asks.get_mut(&id) else { return Ok(()) };
-        open.blinds = Some(blinds);
-        let Some(evaluator) = gate.roster().of_kind(PartyKind::Pseudonymiser).next() else {
-            self.fail(id, Failure::NotReady("no pseudonymiser in the roster"), out);
+        let evaluators = gate.roster().of_kind(PartyKind::Pseudonymiser).map(|member| member.party.clone());
+        let evaluators: Vec<_> = evaluators.collect();
+        if evaluators.len() != hidden.len() {
+            // The roster is another by now, and with it the pseudonym.
+            let person = open.ask.person.clone();
+            self.hide(id, &person, evaluators.len(), out);
             return Ok(());
-        };
-        let points = points.into_iter().map(minicbor::bytes::ByteArray::from).collect();
-        let question = Question::Evaluate(Points { version: KEY_VERSION, points });
-        self.begin(id, &evaluator.party.clone(), question, gate, batch, out)
+        }
+        open.evaluators = evaluators.len();
+        let mut questions = Vec::new();
+        for (evaluator, (blinds, point)) in evaluators.into_iter().zip(hidden) {
+            open.hidden.insert(evaluator.clone(), blinds);
+            questions.push((evaluator, Points { version: KEY_VERSION, points: vec![point.into()] }));
+        }
+        for (evaluator, points) in questions {
+            self.begin(id, &evaluator, Question::Evaluate(points), gate, batch, out)?;
+        }
+        Ok(())
     }
 
     fn unblinded(
         &mut self,
         id: AskId,
-        output: Option<Box<[u8; OUTPUT_BYTES]>>,
+        output: Option<(PartyId, Box<[u8; OUTPUT_BYTES]>)>,
         gate: &Gate,
         batch: &mut Batch<'_>,
         out: &mut Outbox,
     ) -> Result<(), StoreError> {
         let Some(open) = self.asks.get_mut(&id) else { return Ok(()) };
-        let Some(output) = output else {
+        let Some((evaluator, output)) = output else {
             self.fail(id, Failure::NotBelieved(AnswerError::Evaluation), out);
             return Ok(());
         };
-        let pseudonym = Pseudonym::new(*output, KEY_VERSION);
+        open.outputs.insert(evaluator, output);
+        if open.outputs.len() < open.evaluators {
+            return Ok(());
+        }
+        let pseudonym = Pseudonym::new(&open.outputs, KEY_VERSION);
         let question = match &open.ask.wish {
             Wish::Registration { home, number } => Question::Register(vec![home.register(&pseudonym, *number)]),
             Wish::Records { .. } | Wish::History | Wish::Submission(_) | Wish::Erasure(_) => {
@@ -512,7 +543,10 @@ impl Requester {
     }
 
     fn fail(&mut self, id: AskId, failure: Failure, out: &mut Outbox) {
-        if self.asks.remove(&id).is_some() {
+        if let Some(open) = self.asks.remove(&id) {
+            // What else it has asked nobody waits for: it ends with its answer, or in time.
+            let left = self.exchanges.values_mut().filter(|exchange| exchange.ask == id);
+            left.for_each(|exchange| exchange.ends = Some(open.ends));
             out.count(Count::AskFailed);
             tell(out, id, Ending::Failed(failure));
         }

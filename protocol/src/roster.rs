@@ -370,6 +370,7 @@ fn is_well_formed(roster: &Roster) -> bool {
         && numbers.len() == unique_numbers.len()
         && roster.members.len() <= limits::MEMBERS_MAX
         && roster.of_kind(PartyKind::Witness).count() <= limits::WITNESSES_MAX
+        && roster.of_kind(PartyKind::Pseudonymiser).count() <= limits::EVALUATORS_MAX
         && roster.version >= 1
         && life <= limits::ROSTER_LIFE
         && life.ms() > 0

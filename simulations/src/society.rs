@@ -152,7 +152,7 @@ const KINDS_TOLD: usize = 2;
 /// The months from January 2025 until before a play's day.
 const CONSENT_MONTHS: u64 = 20;
 /// Everything else that takes part.
-const SHARED: [&str; 2] = ["directory:1", "pseudonymiser:1"];
+const SHARED: [&str; 3] = ["directory:1", "pseudonymiser:1", "pseudonymiser:2"];
 
 impl Society {
     /// The society of one seed.

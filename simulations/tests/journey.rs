@@ -50,7 +50,7 @@ fn client() -> String {
 fn plan() -> Plan {
     let service = |code: &str| vec![ServiceKind::parse(code).unwrap()];
     Plan {
-        members: [CITY, TOWN, "directory:1", "pseudonymiser:1", "witness:1"].map(party).to_vec(),
+        members: [CITY, TOWN, "directory:1", "pseudonymiser:1", "pseudonymiser:2", "witness:1"].map(party).to_vec(),
         holders: vec![(party(PLANNER), service("43")), (party(HELPERS), service("11")), (party(HOSPITAL), Vec::new())],
         ..Plan::default()
     }
@@ -109,6 +109,28 @@ fn a_person_known_only_by_a_medical_number_is_found_through_the_directory() {
     assert_eq!(answered(world.ask(&party(CITY), registration(1))).outcome, Outcome::Registered);
     let found = answered(world.ask(&party(PLANNER), reading(medical, &[RecordKind::CertificationResult])));
     assert!(matches!(found.outcome, Outcome::Records(_)), "{:?}", found.outcome);
+}
+
+#[test]
+fn a_pseudonym_takes_every_evaluator() {
+    let mut world = world(17);
+    let second = party("pseudonymiser:2");
+    assert_eq!(answered(world.ask(&party(CITY), registration(1))).outcome, Outcome::Registered);
+    let sizes = ["pseudonymiser:1", "pseudonymiser:2"].map(|who| world.ledger_size(&party(who)));
+    let medical = Handle::Medical(MedicalInsuranceId::parse(MEDICAL).unwrap());
+    let ask = reading(medical, &[RecordKind::CertificationResult]);
+    assert!(matches!(answered(world.ask(&party(PLANNER), ask.clone())).outcome, Outcome::Records(_)));
+    assert_eq!(
+        ["pseudonymiser:1", "pseudonymiser:2"].map(|who| world.ledger_size(&party(who))),
+        sizes.map(|size| size + 1)
+    );
+    // Without one of them nobody finds a home they do not know yet, and what is left of the ask ends.
+    world.stop(&second);
+    assert_eq!(world.ask(&party(HELPERS), ask.clone()), Some(Ending::Failed(Failure::Unreachable(second.clone()))));
+    world.wait(Span::from_s(60));
+    assert_eq!(world.open_asks(&party(HELPERS)), 0);
+    world.start_again(&second, &party(HELPERS)).unwrap();
+    assert!(!matches!(world.ask(&party(HELPERS), ask), Some(Ending::Failed(_))));
 }
 
 #[test]

@@ -36,7 +36,7 @@ use town::{CITY, PLANNER, TOWN, WITNESS, answered, care, line, reading, result};
 
 fn world(seed: u64) -> World {
     let plan = Plan {
-        members: [CITY, TOWN, "directory:1", "pseudonymiser:1", WITNESS].map(party).to_vec(),
+        members: [CITY, TOWN, "directory:1", "pseudonymiser:1", "pseudonymiser:2", WITNESS].map(party).to_vec(),
         holders: vec![(party(PLANNER), vec![ServiceKind::parse("43").unwrap()])],
         ..Plan::default()
     };
@@ -441,7 +441,7 @@ fn capture(world: &mut World) -> Captured {
 /// Fresh pulse and lists for all, and what each says of itself.
 fn renew_everything(world: &mut World, number: u64) {
     world.revoke(&[], number);
-    for who in [CITY, TOWN, WITNESS, "directory:1", "pseudonymiser:1", PLANNER] {
+    for who in [CITY, TOWN, WITNESS, "directory:1", "pseudonymiser:1", "pseudonymiser:2", PLANNER] {
         world.renew(&party(who));
     }
     world.run();

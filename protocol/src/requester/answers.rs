@@ -154,12 +154,13 @@ impl Requester {
     ) {
         let public = gate.roster().member(evaluator).and_then(|member| member.oblivious);
         let Some(open) = self.asks.get_mut(&id) else { return };
-        let (Some(public), Some(blinds), Some(point)) = (public, open.blinds.take(), points.first()) else {
+        let (Some(public), Some(blinds), Some(point)) = (public, open.hidden.remove(evaluator), points.first()) else {
             self.fail(id, Failure::NotBelieved(AnswerError::Evaluation), out);
             return;
         };
         let input = pseudonym::input(&open.ask.person);
-        let unblinding = Unblinding { public, input, blinds, evaluated: **point, proof: **proof };
+        let evaluator = evaluator.clone();
+        let unblinding = Unblinding { evaluator, public, input, blinds, evaluated: **point, proof: **proof };
         out.act(Action::Work(self.identity.seat, Box::new(Work::Unblind(id, Box::new(unblinding)))));
     }
 

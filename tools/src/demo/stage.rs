@@ -429,7 +429,8 @@ fn plan() -> Result<Plan, String> {
         host: core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST),
         members: vec![
             member("directory:1", "所在照会", true)?,
-            member("pseudonymiser:1", "仮名化", false)?,
+            member("pseudonymiser:1", "仮名化 その一", false)?,
+            member("pseudonymiser:2", "仮名化 その二", false)?,
             member("witness:1", "立会", false)?,
             member(CITY, "江戸川区", false)?,
             member(TOWN, "木更津市", false)?,
