@@ -5,6 +5,7 @@
 pub mod canonical;
 pub mod care;
 pub mod check;
+pub mod code_day;
 pub mod code_set;
 pub mod disclosure;
 pub mod fault;

@@ -4,20 +4,31 @@
 use std::sync::LazyLock;
 
 use super::care_level::CareLevel;
+use super::certainty::Certainty;
 use crate::date::Date;
 
 /// The table; its first lines say where it is from.
 const TABLE: &str = include_str!("../../data/benefit_limits.csv");
 
 /// Its lines, read once: every record that names a limit is held against them.
-static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| TABLE.lines().filter_map(line).collect());
+static LINES: LazyLock<Vec<BenefitLimit>> = LazyLock::new(|| TABLE.lines().filter_map(line).collect());
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Line {
-    from: Date,
-    level: CareLevel,
-    units: u32,
+pub struct BenefitLimit {
+    /// The first day it holds; it holds until the next line for the same level.
+    pub from: Date,
+    /// The level.
+    pub level: CareLevel,
+    /// The limit of one month, in units.
+    pub units: u32,
+    /// How sure it is.
+    pub certainty: Certainty,
+}
+
+/// Every line, by day and level.
+pub fn lines() -> &'static [BenefitLimit] {
+    &LINES
 }
 
 /// The limit of a level on a day; none of a level that has none, or of days before the table.
@@ -38,10 +49,14 @@ pub fn fits(units: i64, level: CareLevel, day: Date) -> bool {
 }
 
 /// One line; none for comments and heading, which do not begin with a day.
-fn line(text: &str) -> Option<Line> {
+fn line(text: &'static str) -> Option<BenefitLimit> {
     let mut cells = text.split(',');
-    let from = Date::parse(cells.next()?)?;
-    Some(Line { from, level: CareLevel::parse(cells.next()?)?, units: cells.next()?.parse().ok()? })
+    Some(BenefitLimit {
+        from: Date::parse(cells.next()?)?,
+        level: CareLevel::parse(cells.next()?)?,
+        units: cells.next()?.parse().ok()?,
+        certainty: Certainty::parse(cells.next()?)?,
+    })
 }
 
 #[cfg(test)]
@@ -57,6 +72,7 @@ mod tests {
         let rows = TABLE.lines().filter(|line| !line.starts_with('#')).count() - 1;
         let lines = &*LINES;
         assert_eq!(lines.len(), rows);
+        assert!(lines.iter().all(|line| line.certainty.is_held()), "what is not sure would have to refuse nothing");
         assert!(lines.windows(2).all(|pair| (pair[0].from, pair[0].level) < (pair[1].from, pair[1].level)));
     }
 

@@ -115,6 +115,20 @@ impl CareLevel {
         !matches!(self, Self::Transitional | Self::Resurvey | Self::Revoked | Self::None)
     }
 
+    /// The step that counts for whether the limit for changes to the home begins anew (介護の必要の程度の段階), 1 to 6; none of what
+    /// is no need of support or care. DOMAIN §3.2 (S48); that 経過的要介護 is of the first is M.
+    pub const fn housing_step(self) -> Option<u8> {
+        match self {
+            Self::Transitional | Self::Support1 => Some(1),
+            Self::Support2 | Self::Care1 => Some(2),
+            Self::Care2 => Some(3),
+            Self::Care3 => Some(4),
+            Self::Care4 => Some(5),
+            Self::Care5 => Some(6),
+            Self::NotEligible | Self::ProgrammeTarget | Self::Resurvey | Self::Revoked | Self::None => None,
+        }
+    }
+
     /// Whether it is a certified need of support or care (要支援・要介護).
     pub const fn is_certified(self) -> bool {
         matches!(
@@ -172,6 +186,13 @@ mod tests {
         assert!(certified.is_sorted() && certified.len() == 8);
         assert!(CareLevel::Care1 > CareLevel::Support2 && CareLevel::Support1 > CareLevel::ProgrammeTarget);
         assert!(!CareLevel::NotEligible.is_certified() && !CareLevel::Revoked.is_certified());
+    }
+
+    #[test]
+    fn the_steps_of_the_home_are_those_of_the_fact_sheet() {
+        let steps = ["12", "13", "21", "22", "23", "24", "25"].map(|code| CareLevel::parse(code)?.housing_step());
+        assert_eq!(steps, [1, 2, 2, 3, 4, 5, 6].map(Some));
+        assert!(CareLevel::ALL.into_iter().all(|level| level.housing_step().is_some() == level.is_certified()));
     }
 
     proptest! {

@@ -10,6 +10,7 @@ use crate::id::insured::InsuredNumber;
 use crate::id::insurer::InsurerNumber;
 use crate::id::office::OfficeNumber;
 use crate::id::payer::PayerNumber;
+use crate::record::code_day;
 use crate::record::fault::FieldFault;
 use crate::record::form::{Field, FieldType, Form};
 use crate::record::individual_number;
@@ -25,6 +26,7 @@ pub const UNKNOWN_NAME_BYTES_MAX: usize = 64;
 /// Checks everything that a record shown in full has to keep.
 pub(super) fn whole(form: &Form, fields: &Fields) -> Result<(), FieldFault> {
     masked(form, fields, FieldGroups::ALL)?;
+    code_day::check(form, fields)?;
     form.rules.iter().try_for_each(|rule| match (rule.broken_at)(fields) {
         Some(path) => Err(FieldFault::at(&path, rule.name, rule.expected)),
         None => Ok(()),

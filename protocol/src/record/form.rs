@@ -13,6 +13,8 @@ pub struct Form {
     pub kind: RecordKind,
     /// Its fields, in the order of the paper.
     pub fields: &'static [Field],
+    /// Which day its codes are held against, where that matters.
+    pub days: &'static [CodeDay],
     /// The rules between fields, checked in this order once each field is right by itself.
     pub rules: &'static [Rule],
     /// A record of an invented person, as JSON, that has every part of the form.
@@ -96,6 +98,17 @@ pub enum FieldType {
     },
     /// Fields that belong together.
     Group(&'static [Field]),
+}
+
+/// On which day codes have to be valid (コードの基準日). Of several for the same codes the first counts whose field is there;
+/// if none is, the codes are held against no day. Those for an inner group count in place of those for what is around it.
+#[derive(Debug)]
+pub struct CodeDay {
+    /// The code, or the list or group that has the codes, by the names on the way joined with dots; empty for all.
+    pub of: &'static str,
+    /// The field with the day, or the month, whose first day counts: in the group that has the codes, or around it. None if
+    /// the codes are of a day that the record does not tell.
+    pub day: Option<&'static str>,
 }
 
 /// A rule between the fields of a record.

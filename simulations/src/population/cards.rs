@@ -5,6 +5,7 @@ use super::course::Episode;
 use super::dice::Dice;
 use super::json::Object;
 use super::life::Care;
+use super::plan;
 use protocol::code::benefit_limit;
 use protocol::code::care_level::CareLevel;
 use protocol::date::Date;
@@ -66,7 +67,7 @@ pub(super) fn certified(person: &Invented, episode: &Episode) -> Object {
         (_, Care::Facility) => {
             let facility = |(office, kind): &(protocol::id::party::PartyId, &'static str)| {
                 Object::new()
-                    .text("service_kind", kind)
+                    .text("service_kind", plan::kind_of_day(kind, episode.decided))
                     .text("name", &format!("架空の里 {}", office.number()))
                     .date("entered_on", life.since)
             };

@@ -127,12 +127,15 @@ fn backwards(dice: &mut Dice, (since, today): (Date, Date), wanted: usize, lot: 
             Some(before) if before != level && dice.happens(1, 4) => Application::Change,
             Some(_) => Application::Renewal,
         };
-        let months = months(dice, application, before == Some(level));
-        let period = match episodes.last_mut() {
+        let wanted = months(dice, application, before == Some(level));
+        let period = |dice: &mut Dice, months| match episodes.last() {
             None => current_period(dice, today, application, months, lot),
             Some(next) => period_before(dice, next, application, months).filter(|(from, ..)| *from >= since),
         };
-        let Some((from, to, held_to)) = period else { break };
+        let drawn = period(dice, wanted);
+        let is_too_early = wanted > MONTHS_BEFORE && drawn.is_some_and(|(from, ..)| Some(from) < four_years_since());
+        let drawn = if is_too_early { period(dice, MONTHS_BEFORE) } else { drawn };
+        let Some((from, to, held_to)) = drawn else { break };
         if let Some(next) = episodes.last_mut() {
             next.previous = Some((level, from, to));
         }
@@ -180,6 +183,14 @@ fn months(dice: &mut Dice, application: Application, unchanged: bool) -> i64 {
         (Application::Renewal, false) => dice.weighted(&[(12, 40), (24, 35), (36, 25)], 12),
         _ => dice.weighted(&[(6, 60), (12, 40)], 6),
     }
+}
+
+/// The longest period there was before four years were.
+const MONTHS_BEFORE: i64 = 36;
+
+/// The first day of a period that surely was decided when four years were possible: since 2021-04-01.
+fn four_years_since() -> Option<Date> {
+    Date::new(2021, 7, 1)
 }
 
 /// A period that holds today. One that begins in mid-month lasts the rest of that month longer.

@@ -6,6 +6,7 @@ use super::dice::Dice;
 use super::json::Object;
 use super::life::Care;
 use protocol::code::care_level::CareLevel;
+use protocol::code::code_date;
 use protocol::date::Date;
 
 /// A kind of service in a plan: need, long goal, short goal, what is done, how often, on which days,
@@ -180,6 +181,20 @@ pub(super) fn kind_under(person: &Invented, episode: &Episode, kind: &'static st
     }
 }
 
+/// What was used before there was this kind: prevention by law before the municipalities' programmes (総合事業), a ward of
+/// long-term care before the integrated facility (介護医療院), help at home and day care before the kinds of 2012 and 2016.
+pub(super) fn kind_of_day(kind: &'static str, day: Date) -> &'static str {
+    let is_before = code_date::broken(code_date::SERVICE_KIND, kind, day).is_some();
+    match kind {
+        "A2" if is_before => "61",
+        "A6" if is_before => "65",
+        "55" if is_before => "53",
+        "76" | "77" if is_before => "11",
+        "78" if is_before => "15",
+        other => other,
+    }
+}
+
 fn need(used: &(&Service, Option<&str>, &'static str), number: u8, from: Date, to: Date) -> Object {
     let (service, office, kind) = used;
     // A plan written after its period ran out held on its last day only.
@@ -189,7 +204,7 @@ fn need(used: &(&Service, Option<&str>, &'static str), number: u8, from: Date, t
         .number("number", 1)
         .text("content", service.content)
         .flag("insured", true)
-        .text("service_kind", kind)
+        .text("service_kind", kind_of_day(kind, from))
         .some_text("office_number", *office)
         .some_text("office_name", office.map(|office| format!("架空事業所 {office}")).as_deref())
         .text("frequency", service.frequency)

@@ -58,7 +58,7 @@ fn issue(used: &(&Service, Option<&str>, &'static str), from: Date, to: Date) ->
     let support = Object::new()
         .text("point", service.short_term)
         .text("service", service.content)
-        .text("service_kind", kind)
+        .text("service_kind", plan::kind_of_day(kind, from))
         .some_text("office_number", *office)
         .some_text("office_name", office.map(|office| format!("架空事業所 {office}")).as_deref())
         .date("from", from)

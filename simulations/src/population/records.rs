@@ -126,6 +126,8 @@ fn uncertified(person: &Invented, sheaf: &mut Sheaf<'_>) {
     let began = Date::new(2000, 4, 1).unwrap_or(Date::MIN);
     let issued = at_65.max(began).min(person.setting.today.previous_day().unwrap_or(began));
     let checked = sheaf.dice.happens(2, 100).then(|| issued.plus_months(12)).flatten();
+    // The checklist came in 2015.
+    let checked = checked.map(|day| day.max(Date::new(2015, 4, 1).unwrap_or(day)));
     let checked = checked.filter(|day| *day < person.setting.today);
     let written = checked.unwrap_or(issued);
     let times = Times { from: written, to: None, recorded: written };

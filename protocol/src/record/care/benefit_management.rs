@@ -9,7 +9,7 @@ use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{
     CareLevel, Code, Date, InsuredNumber, InsurerNumber, List, Month, OfficeNumber, ServiceKind,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -17,6 +17,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::BenefitManagement,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/benefit-management/good.json"),
 };
@@ -54,6 +55,8 @@ static LINE: &[Field] = &[
     required("service_kind", "サービス種類", ServiceKind, Content),
     required("planned_units", "給付計画単位数", UNITS, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("month") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "some_line", expected: "at least one line, unless it is withdrawn", broken_at: some_line },

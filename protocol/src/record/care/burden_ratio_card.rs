@@ -12,6 +12,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::BurdenRatioCard,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/burden-ratio-card/good.json"),
 };

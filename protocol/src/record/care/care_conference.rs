@@ -16,6 +16,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CareConference,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/care-conference/good.json"),
 };

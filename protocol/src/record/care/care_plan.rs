@@ -8,7 +8,7 @@ use crate::record::care::{ADDRESS, LINES, NAME, NARRATIVE};
 use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{CareLevel, Code, Codes, Date, Flag, Integer, List, OfficeNumber};
 use crate::record::form::FieldType::{ServiceKind, TimeOfDay};
-use crate::record::form::{Field, FieldType, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, FieldType, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -16,6 +16,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CarePlan,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/care-plan/good.json"),
 };
@@ -133,6 +134,12 @@ static ACTIVITY: &[Field] = &[
     required("activity", "活動", LINES, Narrative),
     required("start", "開始時刻", TimeOfDay, Content),
     required("end", "終了時刻", TimeOfDay, Content),
+];
+
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "", day: Some("valid_from") },
+    CodeDay { of: "", day: Some("planned_on") },
+    CodeDay { of: "needs.goals.services", day: Some("from") },
 ];
 
 static RULES: &[Rule] = &[

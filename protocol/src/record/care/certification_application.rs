@@ -7,7 +7,7 @@ use crate::record::care::{ADDRESS, LINES, NAME, NUMBER, PHONE, sets};
 use crate::record::form::FieldType::{
     CareLevel, Code, Date, Flag, Group, HospitalCode, InsuredNumber, InsurerNumber, OfficeNumber, PostalCode,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -15,6 +15,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CertificationApplication,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/certification-application/good.json"),
 };
@@ -75,6 +76,8 @@ static CONTACT: &[Field] = &[
     optional("relation", "続柄", NAME, Contact),
     required("phone", "電話番号", PHONE, Contact),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "previous_level", day: Some("previous_to") }];
 
 static RULES: &[Rule] = &[
     Rule {

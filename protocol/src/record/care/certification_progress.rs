@@ -5,7 +5,7 @@ use crate::code::record_kind::RecordKind;
 use crate::record::care::{LINES, sets};
 use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{CareLevel, Code, Date, Integer};
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -13,6 +13,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CertificationProgress,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/certification-progress/good.json"),
 };
@@ -54,6 +55,8 @@ static FIELDS: &[Field] = &[
     optional("valid_from", "有効開始日", Date, Card),
     optional("valid_to", "有効終了日", Date, Card),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("valid_from") }, CodeDay { of: "", day: Some("decided_on") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "survey_in_order", expected: "a day not before the step before", broken_at: survey_in_order },

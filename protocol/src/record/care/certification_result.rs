@@ -4,11 +4,12 @@
 use crate::code::care_level::CareLevel;
 use crate::code::field_group::FieldGroup::{Card, Contact, Content, Narrative, Place};
 use crate::code::record_kind::RecordKind;
+use crate::code::validity;
 use crate::record::care::{ADDRESS, LINES, NAME, NARRATIVE, NUMBER, PHONE, sets};
 use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{Code, Date, Flag, Group, HospitalCode, InsuredNumber, InsurerNumber};
 use crate::record::form::FieldType::{Integer, List, OfficeNumber, PostalCode, ServiceKind, Tenths};
-use crate::record::form::{Field, FieldType, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, FieldType, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -16,6 +17,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CertificationResult,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/certification-result/good.json"),
 };
@@ -139,6 +141,14 @@ static MONTHLY_USE: &[Field] = &[
     required("times", "回数", Integer { min: 0, max: 999 }, Content),
 ];
 
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "", day: Some("valid_from") },
+    CodeDay { of: "", day: Some("decided_on") },
+    CodeDay { of: "previous_level", day: Some("previous_to") },
+    CodeDay { of: "monthly_uses", day: Some("surveyed_on") },
+    CodeDay { of: "monthly_uses", day: Some("application_date") },
+];
+
 static RULES: &[Rule] = &[
     Rule { name: "opinion_in_order", expected: "a day not before the step before", broken_at: opinion_in_order },
     Rule { name: "survey_in_order", expected: "a day not before the step before", broken_at: survey_in_order },
@@ -153,7 +163,7 @@ static RULES: &[Rule] = &[
     },
     Rule {
         name: "period_length",
-        expected: "3 to 12 months, 3 to 48 at renewal (36 if the level differs)",
+        expected: "as many months as could be certified on the day of the decision",
         broken_at: length,
     },
     Rule {
@@ -209,17 +219,13 @@ fn starts(result: &Fields) -> Option<String> {
 
 fn length(result: &Fields) -> Option<String> {
     let (from, to) = (result.date("valid_from")?, result.date("valid_to")?);
-    let months_max = match (result.text("application_by_law")?, result.text("previous_level")) {
-        ("2", Some(level)) if Some(level) != result.text("care_level") => 36,
-        ("2", _) => 48,
-        _ => 12,
+    let level = match (result.text("previous_level"), result.text("care_level")?) {
+        (None, _) => validity::Level::Any,
+        (Some(before), now) if before == now => validity::Level::Same,
+        (Some(_), _) => validity::Level::Other,
     };
-    // A start in mid-month adds the rest of that month, so the first counts as a month only from its first day.
-    let first = from.calendar_month();
-    let added = u32::from(from.day() > 1);
-    let end = |months: u32| Some(first.plus(months.checked_add(added)?)?.previous()?.last_day());
-    (end(3).is_some_and(|least| to < least) || end(months_max).is_some_and(|most| to > most))
-        .then(|| "valid_to".to_owned())
+    let fits = validity::fits((from, to), result.text("application_by_law")?, level, result.date("decided_on")?);
+    (!fits).then(|| "valid_to".to_owned())
 }
 
 /// Who turns 65 on the way may be of either class: the first counts at the last day that matters, the

@@ -9,7 +9,7 @@ use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{
     CareLevel, Code, Date, Group, Integer, List, OfficeNumber, ServiceKind, TimeOfDay,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -17,6 +17,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CertificationSurvey,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/certification-survey/good.json"),
 };
@@ -235,6 +236,12 @@ static TREATMENT: &[Field] = &[
 
 static NOTE: &[Field] =
     &[required("group", "項目群", Code(&NOTE_GROUP), Narrative), required("text", "特記事項", NARRATIVE, Narrative)];
+
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "", day: Some("surveyed_on") },
+    // Until when that was the level is not told.
+    CodeDay { of: "previous_level", day: None },
+];
 
 static RULES: &[Rule] = &[
     Rule {

@@ -11,7 +11,7 @@ use crate::record::care::{NAME, NUMBER, UNITS, YEN, sets};
 use crate::record::form::FieldType::{
     CareLevel, Code, Date, InsuredNumber, InsurerNumber, Integer, List, Month, OfficeNumber, PayerNumber, ServiceKind,
 };
-use crate::record::form::{Field, FieldType, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, FieldType, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -19,6 +19,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::ClaimStatement,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/claim-statement/good.json"),
 };
@@ -86,6 +87,8 @@ static TOTAL: &[Field] = &[
     required("public", "公費請求額", YEN, Content),
     required("own", "利用者負担額", YEN, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("month") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "period_in_order", expected: "an end not before the start", broken_at: period_in_order },

@@ -14,6 +14,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::DoctorsOpinion,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/doctors-opinion/good.json"),
 };

@@ -1,12 +1,16 @@
 //! What is left to the person for changes to the home (住宅改修) and for buying equipment (特定福祉用具
 //! 購入), with the works and purchases that used the rest.
 
+use crate::code::care_level::CareLevel;
 use crate::code::field_group::FieldGroup::{Card, Contact, Content, Narrative, Place};
 use crate::code::record_kind::RecordKind;
+use crate::code::yen_limit;
+use crate::code::yen_limit::Spending;
+use crate::date::Date as Day;
 use crate::record::care::{ADDRESS, LINES, NAME, NUMBER, YEN};
 use crate::record::code_set::CodeSet;
-use crate::record::form::FieldType::{Code, Codes, Date, Group, Integer, List, OfficeNumber};
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::FieldType::{self, Code, Codes, Date, Group, Integer, List, OfficeNumber};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -14,6 +18,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::EquipmentBalance,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/equipment-balance/good.json"),
 };
@@ -33,6 +38,13 @@ static WORK: CodeSet = CodeSet {
 
 /// Why the limit began anew with a work (リセット区分).
 static RENEWAL: CodeSet = CodeSet { name: "renewal", values: &[("0", "なし"), ("1", "転居"), ("2", "3段階")] };
+
+/// The code of a limit that began anew because the person moved.
+const BY_MOVE: &str = "1";
+/// The code of a limit that began anew because the need rose.
+const BY_NEED: &str = "2";
+/// By how many steps the need has to rise.
+const RENEWAL_STEPS: u8 = 3;
 
 /// Kinds of equipment (種目).
 static ITEM: CodeSet = CodeSet {
@@ -72,6 +84,8 @@ static HOUSING_WORK: &[Field] = &[
     required("cost", "費用額", YEN, Content),
     required("covered", "対象額", YEN, Content),
     optional("paid", "支給額", YEN, Content),
+    // Added by us: that the limit began anew with the need cannot be seen without it.
+    optional("care_level", "着工時の要介護状態区分", FieldType::CareLevel, Content),
     optional("reason_author", "理由書作成者", NAME, Place),
     optional("contractor", "施工業者", NAME, Place),
     required("renewal", "リセット区分", Code(&RENEWAL), Content),
@@ -96,12 +110,23 @@ static PURCHASE: &[Field] = &[
     optional("reason_again", "同一種目の再購入理由", LINES, Narrative),
 ];
 
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "housing.works", day: Some("applied_on") },
+    CodeDay { of: "equipment.purchases", day: Some("purchased_on") },
+];
+
 static RULES: &[Rule] = &[
     Rule { name: "works_in_order", expected: "a day not before the step before", broken_at: works_in_order },
     Rule {
         name: "covered_within_cost",
         expected: "at most the cost, and paid at most what is covered",
         broken_at: covered,
+    },
+    Rule { name: "limit_of_its_day", expected: "the limit of that day by law", broken_at: limit_of_its_day },
+    Rule {
+        name: "renewal_by_need",
+        expected: "a level three steps above that of the first work in the home, and once in each home",
+        broken_at: renewal_by_need,
     },
     Rule {
         name: "housing_balance",
@@ -146,6 +171,44 @@ fn covered(balance: &Fields) -> Option<String> {
 
 fn at_most(fields: &Fields, smaller: &str, greater: &str) -> Option<String> {
     (fields.integer(smaller)? > fields.integer(greater)?).then(|| smaller.to_owned())
+}
+
+/// The limit for the home is that of the day of reckoning, that for equipment of the first day of its year.
+fn limit_of_its_day(balance: &Fields) -> Option<String> {
+    let is_other = |fields: &Fields, what, day| {
+        fields.integer("limit").filter(|yen| !yen_limit::fits(*yen, what, day)).map(|_yen| "limit".to_owned())
+    };
+    let day = balance.date("calculated_on")?;
+    in_housing(balance, |housing| is_other(housing, Spending::Housing, day)).or_else(|| {
+        rules::each(balance, "equipment", |year| {
+            let first = u16::try_from(year.integer("fiscal_year")?).ok().and_then(|year| Day::new(year, 4, 1))?;
+            is_other(year, Spending::Equipment, first)
+        })
+    })
+}
+
+/// A need that rose by three steps since the first work in the home makes the limit begin anew, once (3段階リセット). DOMAIN §3.2.
+fn renewal_by_need(balance: &Fields) -> Option<String> {
+    in_housing(balance, |housing| {
+        let works = housing.list("works");
+        let mut numbered = works.iter().enumerate();
+        numbered.find_map(|(at, work)| {
+            if work.text("renewal") != Some(BY_NEED) {
+                return None;
+            }
+            let moved = works.iter().take(at).rposition(|before| before.text("renewal") == Some(BY_MOVE)).unwrap_or(0);
+            let mut earlier = works.get(moved..at)?.iter();
+            if earlier.any(|before| before.text("renewal") == Some(BY_NEED)) {
+                return Some(format!("works[{at}].renewal"));
+            }
+            let step = |work: &Fields| work.text("care_level").and_then(CareLevel::parse)?.housing_step();
+            let (Some(first), Some(now)) = (works.get(moved).and_then(step), step(work)) else {
+                let missing = if step(work).is_none() { at } else { moved };
+                return Some(format!("works[{missing}].care_level"));
+            };
+            (now < first.saturating_add(RENEWAL_STEPS)).then(|| format!("works[{at}].care_level"))
+        })
+    })
 }
 
 fn housing_balance(balance: &Fields) -> Option<String> {
@@ -194,4 +257,49 @@ fn again_explained(balance: &Fields) -> Option<String> {
             unexplained.then(|| format!("purchases[{at}].reason_again"))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::record::Record;
+
+    /// Works as [day, covered, level, renewal], and what is left.
+    fn told(works: &[(&str, i64, &str, &str)], remaining: i64) -> Result<(), (String, &'static str)> {
+        let work = |(day, covered, level, renewal): &(&str, i64, &str, &str)| {
+            json!({
+                "applied_on": day, "kinds": ["1"], "cost": covered, "covered": covered, "care_level": level,
+                "renewal": renewal,
+            })
+        };
+        let works: Vec<Value> = works.iter().map(work).collect();
+        let housing = json!({ "limit": 200_000, "works": works, "remaining": remaining });
+        let balance = json!({ "calculated_on": "2026-06-01", "housing": housing });
+        let read = Record::from_json(RecordKind::EquipmentBalance, &balance.to_string());
+        read.map(|_record| ()).map_err(|fault| (fault.path, fault.rule))
+    }
+
+    #[test]
+    fn the_worked_example_of_the_home_begins_anew_once() {
+        let first = ("2021-03-01", 180_000, "21", "0");
+        assert_eq!(told(&[first], 20_000), Ok(()));
+        assert_eq!(told(&[first, ("2026-05-01", 200_000, "24", "2")], 0), Ok(()));
+        let again = [first, ("2026-05-01", 50_000, "24", "2"), ("2026-05-20", 50_000, "25", "2")];
+        assert_eq!(told(&again, 150_000), Err(("housing.works[2].renewal".to_owned(), "renewal_by_need")));
+    }
+
+    #[test]
+    fn two_steps_are_too_few_and_a_move_begins_to_count_anew() {
+        let level = |at: usize| Err((format!("housing.works[{at}].care_level"), "renewal_by_need"));
+        let first = ("2021-03-01", 180_000, "21", "0");
+        assert_eq!(told(&[first, ("2026-05-01", 50_000, "23", "2")], 150_000), level(1));
+        let moved = ("2023-04-01", 60_000, "23", "1");
+        assert_eq!(told(&[first, moved], 140_000), Ok(()));
+        assert_eq!(told(&[first, moved, ("2026-05-01", 50_000, "24", "2")], 150_000), level(2));
+        // 要支援2 and 要介護1 are one step.
+        assert_eq!(told(&[("2021-03-01", 1, "13", "0"), ("2026-05-01", 50_000, "24", "2")], 150_000), Ok(()));
+        assert_eq!(told(&[("2021-03-01", 1, "01", "0"), ("2026-05-01", 50_000, "24", "2")], 150_000), level(0));
+    }
 }

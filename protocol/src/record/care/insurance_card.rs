@@ -6,7 +6,7 @@ use crate::code::record_kind::RecordKind;
 use crate::record::care::{ADDRESS, LINES, NAME, NARRATIVE, UNITS, sets};
 use crate::record::form::FieldType::{self, Code, Date, InsuredNumber, InsurerNumber, List, OfficeNumber};
 use crate::record::form::FieldType::{PostalCode, ServiceKind};
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -14,6 +14,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::InsuranceCard,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/insurance-card/good.json"),
 };
@@ -63,6 +64,14 @@ static FACILITY: &[Field] = &[
     required("name", "名称", NAME, Place),
     required("entered_on", "入所・入院年月日", Date, Place),
     optional("left_on", "退所・退院年月日", Date, Place),
+];
+
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "", day: Some("valid_from") },
+    CodeDay { of: "", day: Some("issued_on") },
+    // A stay may have begun when the facility was of another kind: the last day of it counts.
+    CodeDay { of: "facilities", day: Some("left_on") },
+    CodeDay { of: "facilities", day: Some("issued_on") },
 ];
 
 static RULES: &[Rule] = &[

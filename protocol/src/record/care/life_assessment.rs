@@ -8,13 +8,14 @@ use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{
     self, CareLevel, Code, Date, Flag, Group, Integer, List, OfficeNumber, ServiceKind, Tenths,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::value::Fields;
 
 /// The form.
 pub static FORM: Form = Form {
     kind: RecordKind::LifeAssessment,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/life-assessment/good.json"),
 };
@@ -145,6 +146,8 @@ static PREVIOUS: &[Field] = &[
     optional("vitality_total", "前回 Vitality Index 合計", Integer { min: 0, max: 10 }, Content),
     optional("weight_kg", "前回 体重 (kg)", Tenths { min: 100, max: 2_500 }, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("assessed_on") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "barthel_in_fives", expected: "a multiple of 5", broken_at: barthel_in_fives },

@@ -10,7 +10,7 @@ use crate::code::record_kind::RecordKind;
 use crate::record::care::{LINES, NAME, NARRATIVE};
 use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{CareLevel, Code, Codes, Date, Flag, List, OfficeNumber, ServiceKind};
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -18,6 +18,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::PreventionPlan,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/prevention-plan/good.json"),
 };
@@ -93,6 +94,12 @@ static SUPPORT: &[Field] = &[
     optional("office_name", "事業所名", NAME, Place),
     required("from", "期間 開始", Date, Content),
     required("to", "期間 終了", Date, Content),
+];
+
+static DAYS: &[CodeDay] = &[
+    CodeDay { of: "", day: Some("valid_from") },
+    CodeDay { of: "", day: Some("made_on") },
+    CodeDay { of: "issues.supports", day: Some("from") },
 ];
 
 static RULES: &[Rule] = &[

@@ -9,7 +9,7 @@ use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{
     CareLevel, Code, Date, Flag, Group, InsuredNumber, InsurerNumber, Integer, List, Month, OfficeNumber,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -17,6 +17,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::RecipientEntry,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/recipient-entry/good.json"),
 };
@@ -106,6 +107,8 @@ static RESTRICTED: &[Field] = &[
     required("from", "開始", Date, Content),
     optional("to", "終了", Date, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "certification", day: Some("from") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "qualified_in_order", expected: "an end not before the start", broken_at: qualified_in_order },

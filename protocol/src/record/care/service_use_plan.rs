@@ -10,7 +10,7 @@ use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{
     CareLevel, Codes, Date, Flag, Integer, List, Month, OfficeNumber, ServiceKind, TimeOfDay,
 };
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::rules;
 use crate::record::value::Fields;
 
@@ -18,6 +18,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::ServiceUsePlan,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/service-use-plan/good.json"),
 };
@@ -105,6 +106,8 @@ static TOTAL: &[Field] = &[
     required("own_share", "利用者負担(保険対象分)", YEN, Content),
     required("own_full", "利用者負担(全額負担分)", YEN, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("month") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "day_in_month", expected: "days that the month has", broken_at: day_in_month },

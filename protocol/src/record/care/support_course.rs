@@ -17,6 +17,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::SupportCourse,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/support-course/good.json"),
 };

@@ -18,6 +18,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::CertificateDocument,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/certificate-document/good.json"),
 };

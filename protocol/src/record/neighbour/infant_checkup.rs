@@ -20,6 +20,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::InfantCheckup,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/infant-checkup/good.json"),
 };

@@ -19,6 +19,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::InfectiousDiseaseReport,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/infectious-disease-report/good.json"),
 };

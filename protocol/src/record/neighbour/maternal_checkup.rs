@@ -15,6 +15,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::MaternalCheckup,
     fields: FIELDS,
+    days: &[],
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/maternal-checkup/good.json"),
 };

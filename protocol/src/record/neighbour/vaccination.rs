@@ -7,7 +7,7 @@ use crate::code::record_kind::RecordKind;
 use crate::record::care::{LINES, NAME, NUMBER, YEN};
 use crate::record::code_set::CodeSet;
 use crate::record::form::FieldType::{Code, Date, Flag, Group, HospitalCode, Integer};
-use crate::record::form::{Field, Form, Rule, optional, required};
+use crate::record::form::{CodeDay, Field, Form, Rule, optional, required};
 use crate::record::neighbour::only_with;
 use crate::record::rules;
 use crate::record::value::Fields;
@@ -16,6 +16,7 @@ use crate::record::value::Fields;
 pub static FORM: Form = Form {
     kind: RecordKind::Vaccination,
     fields: FIELDS,
+    days: DAYS,
     rules: RULES,
     example: include_str!("../../../tests/vectors/records/vaccination/good.json"),
 };
@@ -86,6 +87,8 @@ static VACCINE: &[Field] = &[
     optional("manufactured_on", "製造日", Date, Content),
     optional("expires_on", "有効期限", Date, Content),
 ];
+
+static DAYS: &[CodeDay] = &[CodeDay { of: "", day: Some("vaccinated_on") }];
 
 static RULES: &[Rule] = &[
     Rule { name: "vaccine_told", expected: "the vaccine, if it was given", broken_at: vaccine_told },
