@@ -9,6 +9,7 @@ use crate::duty::{self, Desk, Finding, Moment};
 use crate::gate::Gate;
 use crate::id::party::{PartyId, PartyKind};
 use crate::ledger::origin::Origin;
+use crate::limits;
 use crate::machine::{Event, Machine, Outbox};
 use crate::message::{Entry, Outcome, Question, Registration, Tag};
 use crate::refusal::Refusal;
@@ -48,8 +49,6 @@ struct Slot {
 
 /// The most registrants of one tag.
 const SLOTS_MAX: usize = 8;
-/// The longest sealed entry, in bytes.
-const SEALED_BYTES_MAX: usize = 256;
 
 impl Directory {
     /// A directory.
@@ -68,7 +67,10 @@ impl Directory {
                 refused(Refusal::NotPermitted)
             }
             Question::Register(list) => {
-                if list.iter().any(|one| one.sealed.as_ref().is_some_and(|sealed| sealed.len() > SEALED_BYTES_MAX)) {
+                if list
+                    .iter()
+                    .any(|one| one.sealed.as_ref().is_some_and(|sealed| sealed.len() > limits::SEALED_BYTES_MAX))
+                {
                     return refused(Refusal::NotAcceptable);
                 }
                 for one in list {

@@ -53,6 +53,7 @@ pub mod feed;
 pub mod access_log;
 pub mod pseudonym;
 pub mod binding;
+pub mod bucket;
 
 // ── machines ── who does what, in which order
 pub mod frame;

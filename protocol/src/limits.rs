@@ -85,6 +85,24 @@ pub const POINTS_PER_QUESTION_MAX: usize = 64;
 
 /// The most registrations in one message to a directory.
 pub const REGISTRATIONS_PER_QUESTION_MAX: usize = 256;
+/// The longest sealed entry of a directory, in bytes.
+pub const SEALED_BYTES_MAX: usize = 256;
+/// The most bits of a prefix of tags: sixteen million buckets.
+pub const PREFIX_BITS_MAX: u8 = 24;
+/// The most entries of a bucket on the average; with one more the prefixes get a bit more. Between half of it and all of
+/// it lie the 512 that hide a question well and still make a short answer.
+pub const BUCKET_ENTRIES_MEAN_MAX: u64 = 724;
+/// The most entries of a bucket. Tags are evenly spread, so no bucket comes near it unless somebody makes tags up: at the
+/// largest mean it lies thirty standard deviations away.
+pub const BUCKET_ENTRIES_MAX: usize = 1_536;
+/// The longest bucket, in bytes: each entry with four lengths, a number, a tag and the sealed value.
+pub const BUCKET_BYTES_MAX: usize = BUCKET_ENTRIES_MAX * (1 + 34 + 9 + 3 + SEALED_BYTES_MAX) + 16;
+/// The longest delta of a bucket, in bytes: it may take out all entries and put in as many.
+pub const DELTA_BYTES_MAX: usize = BUCKET_BYTES_MAX + BUCKET_ENTRIES_MAX * 3 + 16;
+/// The most registrants' words a directory keeps under one prefix, those that withdrew counted.
+pub const HOLDINGS_PER_BUCKET_MAX: usize = 8_192;
+/// The most registrants of one directory.
+pub const REGISTRANTS_MAX: usize = 65_535;
 
 /// The most receipts in one question that submits them again.
 pub const RECEIPTS_PER_QUESTION_MAX: usize = 6;
@@ -182,6 +200,8 @@ const _: () = assert!(REQUEST_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(SIGNED_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(OPENING_BYTES_MAX < ROW_BYTES_MAX);
 const _: () = assert!(RECEIPTS_PER_QUESTION_MAX * RECEIPT_BYTES_MAX + 4096 < REQUEST_BYTES_MAX);
+const _: () = assert!(BUCKET_BYTES_MAX + DELTA_BYTES_MAX + 34 * 24 + 64 < ANSWER_BYTES_MAX);
+const _: () = assert!(BUCKET_ENTRIES_MAX < 1 << 16);
 const _: () = assert!(REQUEST_LIFE.ms() < REPLAY_ROW_LIFE.ms());
 const _: () = assert!(ATTEMPT_LIMIT.ms() < ASK_LIMIT.ms());
 const _: () = assert!(FETCH_WAIT.ms() < ASK_LIMIT.ms());

@@ -173,7 +173,7 @@ pub fn check_consistency(from: (u64, Digest), to: (u64, Digest), proof: &[Digest
 }
 
 /// The hash of two brothers' parent: SHA-256(0x01 ‖ left ‖ right).
-fn parent(left: Digest, right: Digest) -> Digest {
+pub fn parent(left: Digest, right: Digest) -> Digest {
     Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 

@@ -16,6 +16,14 @@ pub enum Kind {
     Book(Digest),
     /// A book being written.
     BookDraft,
+    /// The buckets of a directory, by their digest (of which the name holds 24 bytes).
+    Buckets(Digest),
+    /// Who registered what is in them, by its digest (likewise).
+    Registrants(Digest),
+    /// Buckets that a seat is writing.
+    BucketsDraft(Seat),
+    /// Registrants that a seat is writing.
+    RegistrantsDraft(Seat),
     /// The key file.
     Vault,
     /// The key file being rewritten.
@@ -28,8 +36,12 @@ pub fn of(kind: Kind) -> FileName {
     let text = match kind {
         Kind::Journal(number) => format!("journal-{number:06}.log"),
         Kind::Roll(seat, roll) => format!("roll-{:03}-{}.log", seat.number(), roll.as_str()),
-        Kind::Book(digest) => format!("book-{}", digest.to_string().get(..48).unwrap_or_default()),
+        Kind::Book(digest) => format!("book-{}", short(digest)),
         Kind::BookDraft => "draft-book".to_owned(),
+        Kind::Buckets(digest) => format!("buckets-{}", short(digest)),
+        Kind::Registrants(digest) => format!("registrants-{}", short(digest)),
+        Kind::BucketsDraft(seat) => format!("draft-buckets-{:03}", seat.number()),
+        Kind::RegistrantsDraft(seat) => format!("draft-registrants-{:03}", seat.number()),
         Kind::Vault => "vault.keys".to_owned(),
         Kind::VaultDraft => "draft-vault".to_owned(),
     };
@@ -51,4 +63,19 @@ pub fn roll(file: &FileName) -> Option<(Seat, Roll)> {
 /// Whether the file is a book.
 pub fn is_book(file: &FileName) -> bool {
     file.as_str().starts_with("book-")
+}
+
+/// Whether the file is of a directory's books: buckets, who registered them, or a draft of either.
+pub fn is_of_buckets(file: &FileName) -> bool {
+    let name = file.as_str().strip_prefix("draft-").unwrap_or(file.as_str());
+    ["buckets-", "registrants-"].iter().any(|word| name.starts_with(word))
+}
+
+/// Whether the file is a draft. Whatever one was for is begun anew.
+pub fn is_draft(file: &FileName) -> bool {
+    file.as_str().starts_with("draft-")
+}
+
+fn short(digest: Digest) -> String {
+    digest.to_string().get(..48).unwrap_or_default().to_owned()
 }

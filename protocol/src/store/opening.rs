@@ -76,8 +76,10 @@ impl Store {
         primitives: Arc<dyn Primitives>,
     ) -> Result<(Self, Opened), StoreError> {
         let (mut disk, mut index) = (disk, index);
-        for draft in [Kind::VaultDraft, Kind::BookDraft] {
-            disk.remove(&name::of(draft)).map_err(StoreError::Disk)?;
+        for (file, _len) in disk.list().map_err(StoreError::Disk)? {
+            if name::is_draft(&file) {
+                disk.remove(&file).map_err(StoreError::Disk)?;
+            }
         }
         let files: BTreeMap<FileName, u64> = disk.list().map_err(StoreError::Disk)?.into_iter().collect();
         let book = snapshot::newest(disk.as_ref(), &files, &secret.book)?;
